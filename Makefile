@@ -1,0 +1,32 @@
+# Needs Python 3.11, make and git; everything else is installed into .venv.
+PYTHON ?= python3.11
+VENV   := .venv
+# Stages run as `python -m nsnet.stages NAME`: the environment's python must come first.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export HF_HUB_OFFLINE ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help env repro test clean
+
+help:  ## Show this help
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+env: $(VENV)/installed  ## Make the environment in .venv (about 4 minutes, 7 GB, once)
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+repro: env  ## Run the pipeline (dvc repro), print the leaderboard and where the tables are
+	dvc repro
+	nsnet leaderboard
+
+test: env  ## Run linter, type checker and tests
+	ruff check
+	ruff format --check
+	mypy
+	pytest
+
+clean:  ## Remove everything the pipeline made, but not the environment
+	rm -rf lab data artifacts nsnet.duckdb .dvc/cache .dvc/tmp

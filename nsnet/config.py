@@ -1,0 +1,158 @@
+"""params.yaml as validated objects: every fault is found before any work starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from nsnet.names import nearest
+
+View = Literal["mosaic", "crop", "full"]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Section(BaseModel):
+    """A part of params.yaml: unknown names are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lab(Section):
+    """The simulated corpus (stage lab)."""
+
+    seed: int
+    bias: Annotated[float, Field(ge=0.5, le=1)]
+    train_simulators: Annotated[list[str], Field(min_length=1)]
+    train_per_class: Count
+    validation_per_class: Count
+    test_real: Count
+    test_fakes: Count
+    workers: Count
+
+
+class Corpus(Section):
+    """Reading the raw corpora (stage corpus)."""
+
+    suite: str
+    workers: Count
+
+
+class Backbone(Section):
+    """The CLIP and the views it is shown (stages features and semantics)."""
+
+    model: str
+    weights: str | None
+    patch_size: Count
+    grid: Count
+    lowest: Count
+    interpolation: Literal["bicubic", "bilinear"]
+
+
+class Features(Section):
+    """CLIP features of every image (stage features)."""
+
+    views: Annotated[list[View], Field(min_length=1)]
+    batch: Count
+    workers: Count
+
+
+class Semantics(Section):
+    """The semantic basis (stage semantics); exactly one of energy, tolerance and rank is set."""
+
+    normalise: bool
+    centre: bool
+    energy: Share | None
+    tolerance: Share | None
+    rank: Annotated[int, Field(ge=0)] | None
+    batch: Count
+
+
+class DetectorConfig(Section):
+    """One detector: the view it gets and the parts switched on."""
+
+    kind: Literal["linear", "cnn"] = "linear"
+    view: View
+    null_space: Literal["none", "text", "random"] = "none"
+    contrastive: bool = False
+
+
+class Fitting(Section):
+    """Settings of one training, shared by all detectors and kept beside their weights."""
+
+    seed: int
+    epochs: Count
+    batch: Count
+    lr: Annotated[float, Field(gt=0)]
+    bce_weight: Share
+    temperature: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    cnn_epochs: Count
+    cnn_lr: Annotated[float, Field(gt=0)]
+
+
+class Train(Fitting):
+    """Training (stage train)."""
+
+    detectors: Annotated[dict[str, DetectorConfig], Field(min_length=1)]
+
+    @property
+    def fitting(self) -> Fitting:
+        """The settings without the list of detectors."""
+        return Fitting.model_validate(self.model_dump(exclude={"detectors"}))
+
+
+class Evaluate(Section):
+    """Scores and intervals (stage evaluate)."""
+
+    bootstrap: Count
+    seed: int
+    baseline: str
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    lab: Lab
+    corpus: Corpus
+    backbone: Backbone
+    features: Features
+    semantics: Semantics
+    train: Train
+    evaluate: Evaluate
+
+
+def load_params(path: Path) -> Params:
+    """Read and validate params.yaml.
+
+    Raises:
+        ValueError: all faults at once, each with its place, what was expected and, for
+            an unknown name, the nearest known ones.
+    """
+    try:
+        return Params.model_validate(yaml.safe_load(path.read_text()))
+    except ValidationError as error:
+        faults = [_describe(fault) for fault in error.errors()]
+        raise ValueError(f"{path} has {len(faults)} fault(s):\n" + "\n".join(faults)) from error
+
+
+def _describe(fault: Any) -> str:
+    place = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] != "extra_forbidden":
+        return f"  {place}: {fault['msg']} (got {fault['input']!r})"
+    known = _known_names(fault["loc"])
+    return f"  {place}: unknown name{nearest(str(fault['loc'][-1]), known)} Known: {', '.join(known)}"
+
+
+def _known_names(location: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = Params
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        nested = field.annotation if field else DetectorConfig
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            continue
+        model = nested
+    return sorted(model.model_fields) if len(location) < 3 else sorted(DetectorConfig.model_fields)

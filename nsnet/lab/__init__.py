@@ -1,0 +1,1 @@
+"""The lab: simulated photographs and generators, and a small CLIP that knows them; no download, no GPU."""

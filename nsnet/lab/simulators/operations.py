@@ -1,0 +1,83 @@
+"""Picture operations that several simulators share.
+
+Pictures are float32 (H, W, 3), display-referred, in [0, 1].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image as PILImage
+from scipy import ndimage
+
+from nsnet.lab.scenes import Image
+
+Resampling = PILImage.Resampling
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def resize(image: Image, shape: tuple[int, ...], kernel: PILImage.Resampling) -> Image:
+    """Resample to `shape` (height, width, ...) in float, channel by channel, with Pillow's kernels."""
+    height, width = shape[:2]
+    planes = [
+        np.asarray(PILImage.fromarray(np.ascontiguousarray(image[..., c])).resize((width, height), kernel))
+        for c in range(image.shape[2])
+    ]
+    return np.stack(planes, axis=-1)
+
+
+def shrink(image: Image, factor: float, kernel: PILImage.Resampling = Resampling.BOX) -> Image:
+    """Resize down by `factor`: the low-resolution canvas a decoder starts from."""
+    return resize(image, tuple(round(side / factor) for side in image.shape[:2]), kernel)
+
+
+def blur(image: Image, sigma: float) -> Image:
+    """Gaussian blur over height and width, cut at three sigma."""
+    rows = ndimage.gaussian_filter1d(image, sigma, axis=0, mode="nearest", truncate=3)
+    return ndimage.gaussian_filter1d(rows, sigma, axis=1, mode="nearest", truncate=3)
+
+
+def box(image: Image, size: int) -> Image:
+    """Moving average over size x size pixels."""
+    rows = ndimage.uniform_filter1d(image, size, axis=0, mode="nearest")
+    return ndimage.uniform_filter1d(rows, size, axis=1, mode="nearest")
+
+
+def mix(image: Image, fake: Image, strength: float | npt.NDArray[np.float32]) -> Image:
+    """Go `strength` of the way from the photograph to the full artefact."""
+    return image + np.asarray(strength, np.float32) * (fake - image)
+
+
+def guided(image: Image, size: int, epsilon: float) -> Image:
+    """Self-guided filter (He et al., 2013): smooths what varies less than `epsilon`, keeps edges."""
+    mean = box(image, size)
+    variance = np.maximum(box(image * image, size) - mean * mean, 0)
+    gain: Image = variance / (variance + np.float32(epsilon))
+    return box(gain, size) * image + box((1 - gain) * mean, size)
+
+
+def to_blocks(image: Image, size: int) -> Image:
+    """Cut into (rows * columns, size * size * 3) block vectors, raster order."""
+    height, width, channels = image.shape
+    blocks = image.reshape(height // size, size, width // size, size, channels).swapaxes(1, 2)
+    return blocks.reshape(-1, size * size * channels)
+
+
+def from_blocks(blocks: Image, size: int, shape: tuple[int, ...]) -> Image:
+    """Inverse of `to_blocks`."""
+    height, width, channels = shape
+    grid = blocks.reshape(height // size, width // size, size, size, channels).swapaxes(1, 2)
+    return grid.reshape(height, width, channels)
+
+
+def to_ycc(image: Image) -> Image:
+    """RGB to luma and two colour differences (B - Y, R - Y)."""
+    luma = image @ LUMA
+    return np.stack([luma, image[..., 2] - luma, image[..., 0] - luma], axis=-1)
+
+
+def from_ycc(ycc: Image) -> Image:
+    """Inverse of `to_ycc`."""
+    luma, blue, red = ycc[..., 0], ycc[..., 1] + ycc[..., 0], ycc[..., 2] + ycc[..., 0]
+    green = (luma - LUMA[0] * red - LUMA[2] * blue) / LUMA[1]
+    return np.stack([red, green, blue], axis=-1)

@@ -1,0 +1,38 @@
+"""Tables as Parquet: checked, in a fixed order, written whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from nsnet.contracts import check
+from nsnet.files import atomic_path
+
+
+def write_table(name: str, frame: pl.DataFrame, path: Path) -> None:
+    """Check `frame` against table `name` and write it; the same rows give the same bytes."""
+    frame = check(name, frame)
+    with atomic_path(path) as temporary:
+        frame.write_parquet(temporary, compression="zstd", statistics=True)
+
+
+def read_table(name: str, path: Path) -> pl.DataFrame:
+    """Read and check a table.
+
+    Raises:
+        FileNotFoundError: naming the file and the stage run that makes it.
+        ValueError: if the contents break the contract.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: run `dvc repro`, which makes the table {name}")
+    return check(name, pl.read_parquet(path))
+
+
+def query(sql: str, **tables: pl.DataFrame) -> pl.DataFrame:
+    """Run SQL over frames, each visible under its keyword's name, in an in-memory DuckDB."""
+    with duckdb.connect() as connection:
+        for name, frame in tables.items():
+            connection.register(name, frame.to_arrow())
+        return connection.sql(sql).pl()

@@ -1,0 +1,40 @@
+"""What a number came from: hashes of data and settings, and the code's revision."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+CODE = ("nsnet", "flows", "params.yaml", "dvc.yaml", "pyproject.toml")
+
+
+def digest(value: Any) -> str:
+    """First 12 hex digits of the sha256 of a JSON-able value, keys sorted."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def git_revision(folder: Path | None = None) -> str:
+    """Commit of the code in `folder`, with -dirty if code or parameters differ from it.
+
+    Only code and parameters count: the tables a run writes must not change its revision.
+    """
+    try:
+        head = _git(folder, "rev-parse", "--short=12", "HEAD").strip()
+        changed = _git(folder, "status", "--porcelain", "--", *CODE).strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}-dirty" if changed else head
+
+
+def _git(folder: Path | None, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,86 @@
+"""Stage evaluate: score every test image with every run, then results with intervals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+
+from nsnet import config
+from nsnet.backbone import load_backbone
+from nsnet.config import load_params
+from nsnet.contracts import make
+from nsnet.detectors import load_detector
+from nsnet.device import best_device
+from nsnet.evaluation import CLEAN, contests, evaluate_runs
+from nsnet.files import atomic_path
+from nsnet.inputs import Inputs
+from nsnet.parquet import read_table, write_table
+from nsnet.paths import Paths
+from nsnet.progress import bar, cost
+from nsnet.provenance import git_revision
+
+
+def score_images(runs: pl.DataFrame, image_ids: list[str], inputs: Inputs, detectors: Path) -> pl.DataFrame:
+    """Score images with each run: the table predictions, by run and image."""
+    parts = []
+    with bar("score", runs.height) as advance:
+        for run_id, view in runs.sort("run_id").select("run_id", "view").iter_rows():
+            detector = load_detector(detectors / f"{run_id}.safetensors")
+            scores = detector.score(inputs.get(detector.reads, view, image_ids))
+            parts.append(
+                pl.DataFrame({"image_id": image_ids, "score": scores}).with_columns(
+                    run_id=pl.lit(run_id), condition=pl.lit(CLEAN)
+                )
+            )
+            advance(1)
+    return pl.concat(parts).select(make("predictions", []).columns)
+
+
+def evaluate(root: Path, paths: Paths, trained: Paths, params: config.Params) -> pl.DataFrame:
+    """Evaluate the runs of project `trained` on the corpus of project `paths`; write three tables, return means.
+
+    Raises:
+        ValueError: if the runs were trained on another backbone than params.yaml names.
+    """
+    runs = read_table("runs", trained.table("runs"))
+    samples = read_table("samples", paths.table("samples"))
+    images = read_table("images", paths.table("images")).filter(status="used")
+    backbone_id = load_backbone(params.backbone, best_device()).id
+    foreign = runs.filter(pl.col("backbone_id") != backbone_id)
+    if foreign.height:
+        raise ValueError(
+            f"run {foreign['run_id'][0]} was trained on backbone {foreign['backbone_id'][0]}, params.yaml names"
+            f" {backbone_id}: run `dvc repro train`"
+        )
+    pairs = contests(samples, params.evaluate)
+    files = {image_id: root / name for image_id, name in images.select("image_id", "path").iter_rows()}
+    inputs = Inputs(paths, files, backbone_id, params.backbone.patch_size)
+    tested = sorted({image_id for pair in pairs for image_id in (*pair.real, *pair.fake)})
+    predictions = score_images(runs, tested, inputs, trained.detectors)
+    with bar("evaluate", runs.height) as advance:
+        results, means = evaluate_runs(runs, pairs, predictions, params.evaluate, git_revision(), advance)
+    for name, frame in (("predictions", predictions), ("results", results), ("means", means)):
+        write_table(name, frame, paths.table(name))
+    return means
+
+
+def headline(runs: pl.DataFrame, means: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Held-out means by training set and detector, for `dvc metrics`."""
+    rows = means.filter(group="held-out").join(runs, on="run_id").sort("training_set", "detector", "metric")
+    figures: dict[str, dict[str, float]] = {}
+    for training_set, detector, metric, value in rows.select("training_set", "detector", "metric", "value").iter_rows():
+        figures.setdefault(f"{training_set}/{detector}", {})[metric] = round(value, 4)
+    return figures
+
+
+def main() -> None:
+    paths = Paths()
+    params = load_params(paths.params)
+    with cost(paths.cost("evaluate")):
+        means = evaluate(paths.data, paths, paths, params)
+    figures = headline(read_table("runs", paths.table("runs")), means)
+    with atomic_path(paths.metrics) as temporary:
+        temporary.write_text(json.dumps(figures, indent=2) + "\n")
+    print(f"evaluate: {len(figures)} runs")

@@ -1,0 +1,43 @@
+"""Stage features: encode every used image that this backbone has not seen yet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from nsnet import config
+from nsnet.backbone import load_backbone
+from nsnet.config import load_params
+from nsnet.device import best_device
+from nsnet.features import Counts, update_features
+from nsnet.parquet import read_table
+from nsnet.paths import Paths
+from nsnet.progress import bar, cost
+
+
+def extract(root: Path, paths: Paths, params: config.Params) -> Counts:
+    """Bring the feature store up to date with the table images, whose files lie below `root`."""
+    images = read_table("images", paths.table("images")).filter(status="used")
+    files = {image_id: root / name for image_id, name in images.select("image_id", "path").iter_rows()}
+    backbone = load_backbone(params.backbone, best_device())
+    settings = params.features
+    with bar("features", len(files)) as advance:
+        return update_features(
+            paths.features, files, backbone, list(settings.views), settings.batch, settings.workers, advance
+        )
+
+
+def rules(paths: Paths) -> pl.DataFrame:
+    """How many pictures of each view were too small for it, by rule."""
+    rows = pl.read_parquet(paths.table("features"), columns=["view", "rule"])
+    return rows.group_by("view", "rule").len().sort("view", "rule")
+
+
+def main() -> None:
+    paths = Paths()
+    params = load_params(paths.params)
+    with cost(paths.cost("features")):
+        counts = extract(paths.data, paths, params)
+    small = ", ".join(f"{count} {view} {rule}" for view, rule, count in rules(paths).iter_rows())
+    print(f"features: {counts.computed} images encoded, {counts.cached} already known; views: {small}")

@@ -1,0 +1,54 @@
+"""Stage semantics: spectrum and basis of the training captions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from nsnet.backbone import Backbone, load_backbone
+from nsnet.config import load_params
+from nsnet.contracts import make
+from nsnet.device import best_device
+from nsnet.parquet import read_table, write_table
+from nsnet.paths import Paths
+from nsnet.progress import bar, cost
+from nsnet.semantics import Spectrum, choose_rank, spectrum
+
+
+def encode_captions(backbone: Backbone, captions: list[str], batch: int) -> Iterator[npt.NDArray[np.float32]]:
+    """Encode captions batch by batch, with a progress bar."""
+    with bar("semantics", len(captions)) as advance:
+        for start in range(0, len(captions), batch):
+            part = captions[start : start + batch]
+            yield backbone.encode_texts(part)
+            advance(len(part))
+
+
+def write_semantics(found: Spectrum, rank: int, paths: Paths) -> None:
+    """Store the whole spectrum and all directions; `retained` marks the semantic ones."""
+    values = zip(found.values, found.energy, found.vectors, strict=True)
+    rows = [
+        {"k": k, "singular_value": value, "energy": energy, "retained": k < rank, "vector": vector.tolist()}
+        for k, (value, energy, vector) in enumerate(values)
+    ]
+    for table in ("semantic_spectrum", "semantic_basis"):
+        write_table(table, make(table, rows), paths.table(table))
+
+
+def main() -> None:
+    paths = Paths()
+    params = load_params(paths.params)
+    settings = params.semantics
+    with cost(paths.cost("semantics")):
+        samples = read_table("samples", paths.table("samples")).filter(split="train")
+        captions = samples.unique("image_id").sort("image_id")["caption"].drop_nulls().to_list()
+        backbone = load_backbone(params.backbone, best_device())
+        found = spectrum(encode_captions(backbone, captions, settings.batch), settings.normalise, settings.centre)
+        rank = choose_rank(found, settings.energy, settings.tolerance, settings.rank)
+        write_semantics(found, rank, paths)
+    print(
+        f"semantics: {len(captions)} captions, rank {rank} of {len(found.values)}"
+        f" holds {found.energy[rank - 1] if rank else 0:.4f} of the energy"
+    )

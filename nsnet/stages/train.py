@@ -1,0 +1,107 @@
+"""Stage train: every detector of params.yaml on every training set of the corpus."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from nsnet.backbone import load_backbone
+from nsnet.config import load_params
+from nsnet.contracts import make
+from nsnet.detectors import make_detector
+from nsnet.detectors.protocol import Detector, Split, save_weights
+from nsnet.device import best_device
+from nsnet.files import atomic_path
+from nsnet.inputs import Inputs
+from nsnet.parquet import read_table, write_table
+from nsnet.paths import Paths
+from nsnet.progress import bar, cost
+from nsnet.provenance import digest, file_sha256, git_revision
+from nsnet.world import describe
+
+
+def load_split(
+    samples: pl.DataFrame, training_set: str, split: str, detector: Detector, view: str, inputs: Inputs
+) -> Split:
+    """Inputs and labels of one split of one training set, in image order.
+
+    Raises:
+        ValueError: if the split lacks reals or fakes.
+    """
+    rows = samples.filter(split=split, training_set=training_set).sort("image_id")
+    labels = rows["label"].to_numpy().astype(np.int64)
+    if len(set(labels.tolist())) < 2:
+        raise ValueError(
+            f"split {split} of training set {training_set} has {int((labels == 0).sum())} real and"
+            f" {int((labels == 1).sum())} fake images; both are needed"
+        )
+    return Split(inputs.get(detector.reads, view, rows["image_id"].to_list()), labels)
+
+
+def main() -> None:
+    paths = Paths()
+    params = load_params(paths.params)
+    settings = params.train
+    samples = read_table("samples", paths.table("samples"))
+    images = read_table("images", paths.table("images")).filter(status="used")
+    basis_rows = read_table("semantic_basis", paths.table("semantic_basis"))
+    basis = np.array(basis_rows.filter("retained").sort("k")["vector"].to_list()).reshape(-1, basis_rows.height)
+    backbone = load_backbone(params.backbone, best_device())
+    files = {image_id: paths.data / name for image_id, name in images.select("image_id", "path").iter_rows()}
+    inputs = Inputs(paths, files, backbone.id, params.backbone.patch_size)
+    common = {
+        "seed": settings.seed,
+        "git_revision": git_revision(),
+        "data_checksum": file_sha256(paths.table("samples"))[:12],
+        "backbone_id": backbone.id,
+        "backbone": json.dumps(backbone.record, sort_keys=True),
+        "world": describe(params.corpus.suite, params.backbone.model),
+        "device": backbone.device,
+    }
+    semantics = {"rank": len(basis), "basis": file_sha256(paths.table("semantic_basis"))[:12]}
+    training_sets = samples.filter(split="train")["training_set"].unique().sort().to_list()
+    rows: list[dict[str, Any]] = []
+    seconds: dict[str, float] = {}
+    shutil.rmtree(paths.detectors, ignore_errors=True)
+    with cost(paths.cost("train")), bar("train", len(training_sets) * len(settings.detectors)) as advance:
+        for training_set in training_sets:
+            for name, choice in settings.detectors.items():
+                start = time.perf_counter()
+                saved = {
+                    "detector": choice.model_dump(),
+                    "train": settings.fitting.model_dump(),
+                    "semantics": semantics,
+                    "training_set": training_set,
+                }
+                run_id = digest([name, saved, common["data_checksum"], common["backbone_id"]])
+                detector = make_detector(choice, settings.fitting, basis)
+                chosen = detector.fit(
+                    load_split(samples, training_set, "train", detector, choice.view, inputs),
+                    load_split(samples, training_set, "validation", detector, choice.view, inputs),
+                    settings.seed,
+                )
+                save_weights(detector, paths.detectors / f"{run_id}.safetensors", saved)
+                parts = {"view": choice.view, "null_space": choice.null_space, "contrastive": choice.contrastive}
+                rows.append(
+                    {
+                        "run_id": run_id,
+                        "detector": name,
+                        "training_set": training_set,
+                        **parts,
+                        **common,
+                        "params": json.dumps(saved, sort_keys=True),
+                        "chosen": json.dumps(chosen, sort_keys=True),
+                        "validation_acc": chosen["validation_acc"],
+                    }
+                )
+                seconds[run_id] = round(time.perf_counter() - start, 3)
+                advance(1)
+        write_table("runs", make("runs", rows), paths.table("runs"))
+    with atomic_path(paths.cost("runs")) as temporary:
+        temporary.write_text(json.dumps(seconds, indent=2) + "\n")
+    print(f"train: {len(rows)} runs, slowest {max(seconds.values()):.1f} s")

@@ -1,0 +1,19 @@
+"""Which world a number comes from: the simulated lab, real pictures, or a mixture that means little."""
+
+from __future__ import annotations
+
+LAB_SUITE = "lab"
+LAB_MODEL = "lab-clip"
+
+
+def describe(suite: str, model: str) -> str:
+    """One sentence for tables: whose pictures and whose CLIP stand behind a number."""
+    if model == LAB_MODEL and suite == LAB_SUITE:
+        return "LAB: simulated generators and a small CLIP of our own; not a published benchmark"
+    if model == LAB_MODEL:
+        return (
+            f"NOT MEANINGFUL: real pictures ({suite}) scored by a CLIP that only knows the lab; use the paper profile"
+        )
+    if suite == LAB_SUITE:
+        return f"MIXED: simulated generators seen by {model}; not a published benchmark"
+    return f"REAL: pictures of {suite} seen by {model}"
