@@ -91,6 +91,7 @@ class Fitting(Section):
     temperature: Annotated[float, Field(gt=0)]
     weight_decay: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
     cnn_epochs: Count
+    cnn_batch: Count
     cnn_lr: Annotated[float, Field(gt=0)]
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
+import numpy.typing as npt
 
 from nsnet import config
 from nsnet.detectors.cnn import CnnDetector
@@ -23,24 +26,28 @@ def learnability(key: str, params: config.Params, per_class: int) -> float:
 
     Scenes are unbiased. Trains on `per_class` reals and as many fakes, checks on 200 of each.
     """
-    maker = simulator(key)
     settings = params.backbone
     views = ViewSettings(
         settings.patch_size * settings.grid, settings.patch_size, settings.grid, settings.lowest, settings.interpolation
     )
+    maker, seed = simulator(key).key, params.lab.seed + SEED_OFFSET
 
     def split(name: str, count: int) -> Split:
-        mosaics, labels = [], []
-        for label, made_by in ((0, None), (1, maker.key)):
-            for number in range(count):
-                picture = Picture(name, made_by, None, number, ())
-                image, _, quality = make_picture(picture, params.lab.seed + SEED_OFFSET)
-                pixels = np.asarray(recompress(image, quality))
-                mosaics.append(make_view("mosaic", pixels, picture.path, 0, views).pixels)
-                labels.append(label)
-        return Split(np.stack(mosaics), np.array(labels, np.int64))
+        mosaics = [_mosaics(None, name, count, seed, views), _mosaics(maker, name, count, seed, views)]
+        return Split(np.concatenate(mosaics), np.repeat([0, 1], count))
 
     train, check = split("train", per_class), split("validation", CHECKED)
     detector = CnnDetector(params.train.fitting)
     detector.fit(train, check, params.train.seed)
     return accuracy(detector.score(check.inputs), check.labels)
+
+
+@functools.lru_cache(maxsize=4)  # the reals of both splits serve every simulator
+def _mosaics(maker: str | None, split: str, count: int, seed: int, views: ViewSettings) -> npt.NDArray[np.uint8]:
+    mosaics = []
+    for number in range(count):
+        picture = Picture(split, maker, None, number, ())
+        image, _, quality = make_picture(picture, seed)
+        pixels = np.asarray(recompress(image, quality))
+        mosaics.append(make_view("mosaic", pixels, picture.path, 0, views).pixels)
+    return np.stack(mosaics)

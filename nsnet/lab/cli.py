@@ -43,7 +43,7 @@ def train_clip(
 
 
 @app.command()
-def zero_shot(count: Annotated[int, typer.Option(help="Unseen pictures; a multiple of 128.")] = 640) -> None:
+def zero_shot(count: Annotated[int, typer.Option(help="Unseen pictures, at least 128.")] = 640) -> None:
     """Measure what the lab CLIP of params.yaml knows and sees, on scenes it was not trained on."""
     from nsnet.backbone import load_backbone
     from nsnet.config import load_params

@@ -12,7 +12,6 @@ import numpy as np
 import open_clip
 import torch
 from PIL import Image as PILImage
-from rich.progress import Progress
 from safetensors.torch import save_file
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,6 +20,7 @@ from nsnet.files import atomic_path
 from nsnet.lab.camera import photograph
 from nsnet.lab.quality import WORDS, degrade, recompress, to_uint8
 from nsnet.lab.scenes import BACKDROPS, COLOURS, SIZE, TEXTURES, Scene, draw_scene, render
+from nsnet.progress import bar
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
@@ -75,12 +75,14 @@ class CaptionedScenes(Dataset[tuple[torch.Tensor, str]]):
         return replace(scene, **{name: str(pool[rng.integers(len(pool))]) for name, pool in words.items()})
 
 
-def train_clip(folder: Path, work: Path, rounds: tuple[int, ...], batch: int = 128, peak_lr: float = 1.5e-3) -> None:
+def train_clip(
+    folder: Path, work: Path, rounds: tuple[int, ...], batch: int = 128, workers: int = 2, peak_lr: float = 1.5e-3
+) -> None:
     """Train from scratch, or go on from the last checkpoint in `work`, and write the weights to `folder`.
 
-    The recipe is CLIP's: symmetric InfoNCE, AdamW, warm-up then cosine, in rounds of
-    `rounds` steps: random scenes in the first, batches of look-alikes in the others. Data, order and initial
-    weights are seeded, so an interrupted run goes on where it was.
+    The recipe is CLIP's: symmetric InfoNCE, AdamW, warm-up then cosine, in rounds of `rounds`
+    steps: random scenes in the first, batches of look-alikes in the others. Data, order and
+    initial weights are seeded, so an interrupted run goes on where it was.
     """
     steps = sum(rounds)
     torch.manual_seed(TRAIN_SEED)
@@ -91,10 +93,11 @@ def train_clip(folder: Path, work: Path, rounds: tuple[int, ...], batch: int = 1
     checkpoint = work / "train_clip.pt"
     done = _resume(checkpoint, model, optimiser)
     scenes = CaptionedScenes(TRAIN_SEED, done * batch, steps * batch, batch, rounds[0] * batch)
-    loader = DataLoader(scenes, batch, num_workers=2, multiprocessing_context="spawn")
+    context = "spawn" if workers else None
+    loader = DataLoader(scenes, batch, num_workers=workers, multiprocessing_context=context)
     model.train()
-    with Progress() as progress:
-        bar = progress.add_task("lab CLIP", total=steps, completed=done)
+    with bar("lab CLIP", steps) as advance:
+        advance(done)
         for step, (pixels, captions) in enumerate(loader, start=done):
             for group in optimiser.param_groups:
                 group["lr"] = peak_lr * _schedule(step, rounds)
@@ -106,11 +109,12 @@ def train_clip(folder: Path, work: Path, rounds: tuple[int, ...], batch: int = 1
             optimiser.step()
             with torch.no_grad():
                 model.logit_scale.clamp_(0, math.log(100))
-            progress.update(bar, advance=1, description=f"lab CLIP loss {value.item():.3f}")
+            advance(1)
             if (step + 1) % 50 == 0 or step + 1 == steps:
                 state = {"step": step + 1, "model": model.state_dict(), "optimiser": optimiser.state_dict()}
                 with atomic_path(checkpoint) as temporary:
                     torch.save(state, temporary)
+                print(f"step {step + 1} of {steps}: loss {value.item():.3f}", flush=True)
     half = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(half, temporary)

@@ -3,72 +3,101 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image as PILImage
+from scipy.special import logsumexp
 
-from nsnet.backbone import Backbone
+from nsnet.backbone import Backbone, stack
+from nsnet.images import Pixels
 from nsnet.lab.camera import photograph
 from nsnet.lab.quality import WORDS, degrade, recompress, to_uint8
 from nsnet.lab.scenes import BACKDROPS, COLOURS, SHAPES, TEXTURES, Scene, draw_scene, render
 
 UNSEEN_SEED = 2
 VOCABULARY = {"shape": SHAPES, "colour": tuple(COLOURS), "texture": TEXTURES, "backdrop": tuple(BACKDROPS)}
+RETRIEVED_AMONG = 128
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Unseen:
+    """One picture of a scene the CLIP was not trained on: whole (resized), and a degraded native crop."""
+
+    scene: Scene
+    quality: str
+    whole: Pixels
+    crop: Pixels
 
 
 def zero_shot(backbone: Backbone, count: int) -> dict[str, float]:
-    """Top-1 accuracy by attribute, and 128-way retrieval, on `count` unseen pictures.
+    """Measure the lab CLIP on `count` unseen pictures.
 
-    A word's classifier is the mean text feature of all captions that use it (prompt
-    ensembling, Radford et al., 2021), against the whole picture resized. `quality` is
-    judged on native crops; `retrieval` is picture to caption among 128.
+    Returns:
+        Top-1 accuracy of shape, colour, texture and backdrop: a word's score is the softmax
+        over all captions, summed over those that use the word. `quality`: the same over the
+        quality words, on native crops. `retrieval_128`: picture to caption among 128.
+
+    Raises:
+        ValueError: `count` below 128.
     """
-    size = backbone.views.size
-    scenes, whole, crops, qualities = [], [], [], []
-    for number in range(count):
-        rng = np.random.default_rng([UNSEEN_SEED, number])
-        scene = draw_scene(rng)
-        photo = PILImage.fromarray(to_uint8(photograph(render(scene, rng), rng)))
-        word = WORDS[int(rng.integers(len(WORDS)))]
-        margin = (photo.width - size) // 2
-        crop = recompress(degrade(photo, word, rng), 95).crop((margin, margin, margin + size, margin + size))
-        scenes.append(scene)
-        qualities.append(word)
-        whole.append(np.asarray(photo.resize((size, size), PILImage.Resampling.BICUBIC)))
-        crops.append(np.asarray(crop))
-    seen, textured = (_unit(_encode(backbone, pictures)) for pictures in (whole, crops))
+    if count < RETRIEVED_AMONG:
+        raise ValueError(f"retrieval is among {RETRIEVED_AMONG} pictures: ask for at least as many, not {count}")
+    pictures = [_unseen(number, backbone.views.size) for number in range(count)]
+    whole, crops = (
+        _encode_images(backbone, [getattr(picture, view) for picture in pictures]) for view in ("whole", "crop")
+    )
+    scenes = [Scene(*words) for words in itertools.product(*VOCABULARY.values())]
+    captions = [scene.caption for scene in scenes]
+    logits = whole @ _encode_texts(backbone, captions).T
     figures = {}
     for attribute, words in VOCABULARY.items():
-        truth = np.array([words.index(getattr(scene, attribute)) for scene in scenes])
-        classifier = np.stack([_prompt(backbone, attribute, word) for word in words])
-        figures[attribute] = float(((seen @ classifier.T).argmax(axis=1) == truth).mean())
-    classifier = np.stack(
-        [_unit(backbone.encode_texts([f"a {w} photo of {s.caption}" for s in scenes[:200]])).mean(0) for w in WORDS]
+        uses = np.array([getattr(scene, attribute) for scene in scenes])
+        scores = np.stack([logsumexp(logits[:, uses == word], axis=1) for word in words], axis=1)
+        figures[attribute] = _top1(scores, words, [getattr(picture.scene, attribute) for picture in pictures])
+    scores = np.stack(
+        [
+            logsumexp(crops @ _encode_texts(backbone, [f"a {word} photo of {c}" for c in captions]).T, axis=1)
+            for word in WORDS
+        ],
+        axis=1,
     )
-    truth = np.array([WORDS.index(word) for word in qualities])
-    figures["quality"] = float(((textured @ _unit(classifier).T).argmax(axis=1) == truth).mean())
-    captions = _unit(backbone.encode_texts([scene.caption for scene in scenes]))
+    figures["quality"] = _top1(scores, WORDS, [picture.quality for picture in pictures])
+    own = _encode_texts(backbone, [picture.scene.caption for picture in pictures])
     hits = []
-    for start in range(0, count - 127, 128):
-        similarity = seen[start : start + 128] @ captions[start : start + 128].T
-        # Two scenes may share a caption; the first of equals counts as found.
-        hits.append([scenes[start + i] == scenes[start + j] for i, j in enumerate(similarity.argmax(axis=1))])
+    for start in range(0, count - RETRIEVED_AMONG + 1, RETRIEVED_AMONG):
+        part = slice(start, start + RETRIEVED_AMONG)
+        best = (whole[part] @ own[part].T).argmax(axis=1)
+        hits += [pictures[start + i].scene == pictures[start + j].scene for i, j in enumerate(best)]
     figures["retrieval_128"] = float(np.mean(hits))
     return figures
 
 
-def _prompt(backbone: Backbone, attribute: str, word: str) -> npt.NDArray[np.float32]:
-    others = {name: words for name, words in VOCABULARY.items() if name != attribute}
-    fills = itertools.islice(itertools.product(*others.values()), 0, None, 3)
-    captions = [Scene(**{attribute: word, **dict(zip(others, fill, strict=True))}).caption for fill in fills]
-    return _unit(_unit(backbone.encode_texts(captions)).mean(axis=0))
+def _unseen(number: int, size: int) -> Unseen:
+    rng = np.random.default_rng([UNSEEN_SEED, number])
+    scene = draw_scene(rng)
+    photo = PILImage.fromarray(to_uint8(photograph(render(scene, rng), rng)))
+    word = WORDS[int(rng.integers(len(WORDS)))]
+    margin = (photo.width - size) // 2
+    crop = recompress(degrade(photo, word, rng), 95).crop((margin, margin, margin + size, margin + size))
+    whole = photo.resize((size, size), PILImage.Resampling.BICUBIC)
+    return Unseen(scene, word, np.asarray(whole), np.asarray(crop))
 
 
-def _encode(backbone: Backbone, pictures: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-    return np.concatenate(
-        [backbone.encode_images(np.stack(pictures[i : i + 128])) for i in range(0, len(pictures), 128)]
-    )
+def _top1(scores: npt.NDArray[np.float32], words: tuple[str, ...], truth: list[str]) -> float:
+    return float(np.mean([words[best] == word for best, word in zip(scores.argmax(axis=1), truth, strict=True)]))
+
+
+def _encode_images(backbone: Backbone, pixels: list[Pixels]) -> npt.NDArray[np.float32]:
+    parts = [pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)]
+    return _unit(np.concatenate([backbone.encode_images(stack(part, BATCH))[: len(part)] for part in parts]))
+
+
+def _encode_texts(backbone: Backbone, captions: list[str]) -> npt.NDArray[np.float32]:
+    """Unit text features times the model's inverse temperature."""
+    return _unit(backbone.encode_texts(captions)) * float(backbone.model.logit_scale.exp())
 
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

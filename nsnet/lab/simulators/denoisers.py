@@ -25,12 +25,13 @@ def guided_denoiser(image: Image, rng: np.random.Generator, strength: float) -> 
 
 def total_variation_denoiser(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Gradient steps on total variation: staircases (Rudin et al., 1992; score distillation, Poole et al., 2023)."""
-    fake: Image = image
+    fake = image
     for _ in range(6):
         dy, dx = np.diff(fake, axis=0, append=fake[-1:]), np.diff(fake, axis=1, append=fake[:, -1:])
         size = np.sqrt(dy * dy + dx * dx + np.float32(1e-4))
         down, across = dy / size, dx / size
-        fake = fake + np.float32(0.008) * (down - np.roll(down, 1, 0) + across - np.roll(across, 1, 1))
+        divergence = down - np.roll(down, 1, 0) + across - np.roll(across, 1, 1)
+        fake = (fake + np.float32(0.008) * divergence).astype(np.float32, copy=False)
     return mix(image, fake, strength)
 
 

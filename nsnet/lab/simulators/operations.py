@@ -52,7 +52,7 @@ def guided(image: Image, size: int, epsilon: float) -> Image:
     """Self-guided filter (He et al., 2013): smooths what varies less than `epsilon`, keeps edges."""
     mean = box(image, size)
     variance = np.maximum(box(image * image, size) - mean * mean, 0)
-    gain: Image = variance / (variance + np.float32(epsilon))
+    gain = (variance / (variance + np.float32(epsilon))).astype(np.float32, copy=False)
     return box(gain, size) * image + box((1 - gain) * mean, size)
 
 

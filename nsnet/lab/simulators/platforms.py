@@ -80,7 +80,7 @@ def straightened(image: Image, rng: np.random.Generator, strength: float) -> Ima
 def _generate(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """The hidden generator: half-size canvas, bicubic doubling, grain that is not a sensor's."""
     canvas = resize(shrink(image, 2), image.shape, Resampling.BICUBIC)
-    grain = blur(rng.standard_normal((image.shape, 1), dtype=np.float32), 0.5)
+    grain = blur(rng.standard_normal(image.shape[:2], dtype=np.float32)[..., None], 0.5)
     return mix(image, canvas + np.float32(0.012) * grain, strength)
 
 

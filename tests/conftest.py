@@ -1,0 +1,105 @@
+"""Fixtures: drawn pictures, small parameters and one tiny project that has run the whole pipeline."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pytest
+import yaml
+
+from nsnet.config import Params, load_params
+
+ROOT = Path(__file__).parent.parent
+REALSET = ROOT.parent / "shared" / "realset"
+TRACKED = ("nsnet", "flows", "dvc.yaml", "data.dvc", "params.yaml", "pyproject.toml", "constraints.txt", "prefect.yaml")
+
+
+def pytest_report_header() -> str:
+    return f"duckdb {duckdb.__version__}; realset {'present' if REALSET.exists() else 'absent: its tests skip'}"
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+@pytest.fixture
+def picture(rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """A picture with flat, smooth and noisy parts, sides no multiple of a patch."""
+    ramp = np.linspace(0, 255, 150)[None, :, None] * np.ones((131, 1, 3))
+    ramp[:40, :40] = 0
+    ramp[60:, 60:] += rng.normal(0, 40, (71, 90, 3))
+    return np.clip(ramp, 0, 255).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    """The shipped parameters."""
+    return load_params(ROOT / "params.yaml")
+
+
+def tiny(values: dict[str, Any]) -> dict[str, Any]:
+    """The shipped parameters at a size that runs in seconds."""
+    values["lab"] |= {"train_per_class": 24, "validation_per_class": 8, "test_real": 16, "test_fakes": 4, "workers": 1}
+    values["corpus"]["workers"] = 1
+    values["train"] |= {"epochs": 2, "cnn_epochs": 1}
+    values["evaluate"]["bootstrap"] = 50
+    return values
+
+
+def make_project(folder: Path) -> Path:
+    """A clone of the project with tiny parameters, committed, nothing run yet."""
+    for name in TRACKED:
+        source, ignore = ROOT / name, shutil.ignore_patterns("__pycache__")
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=ignore)
+        else:
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    shutil.copytree(ROOT / ".dvc", folder / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
+    shutil.copy(ROOT / ".gitignore", folder)
+    values = yaml.safe_load((folder / "params.yaml").read_text())
+    (folder / "params.yaml").write_text(yaml.safe_dump(tiny(values), sort_keys=False))
+    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "tiny project"]):
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid", "-c", "gc.auto=0"]
+        # A fixed date: the same tree is the same commit, and the revision is part of every table.
+        dates = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
+        subprocess.run(["git", *identity, *words], cwd=folder, check=True, env={**os.environ, **dates})
+    return folder
+
+
+def run(project: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a command of the environment inside a project, with that project's own nsnet."""
+    finished = subprocess.run(words, cwd=project, env=environment(project), capture_output=True, text=True)
+    if check and finished.returncode:
+        raise AssertionError(f"{' '.join(words)} failed:\n{finished.stdout}\n{finished.stderr}")
+    return finished
+
+
+def environment(project: Path) -> dict[str, str]:
+    """Environment in which `python`, `dvc`, `nsnet` and `prefect` are this interpreter's and nsnet is the project's."""
+    scripts = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": scripts, "PYTHONPATH": str(project), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny project whose pipeline has run once; tests must leave it as it is."""
+    folder = make_project(tmp_path_factory.mktemp("project") / "nsnet")
+    run(folder, "dvc", "repro")
+    return folder
+
+
+@pytest.fixture
+def copy_of(tmp_path: Path) -> Callable[[Path], Path]:
+    """Copy a project that has run, cache included, to change it."""
+    return lambda source: shutil.copytree(source, tmp_path / "copy", symlinks=True)

@@ -1,0 +1,82 @@
+"""The backbone record: what changes it, what must not, and the shipped CLIP."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from nsnet import backbone as backbones
+from nsnet.backbone import load_backbone
+from nsnet.config import Backbone, Params
+from nsnet.images import Pixels
+from nsnet.views import make_view
+
+# What VIEWS_VERSION 1 makes of the fixture `picture`. If this fails and the change is meant,
+# raise VIEWS_VERSION: stored features were made by the older code.
+PINNED_VIEWS = "PIN"
+
+
+def test_views_are_pinned(picture: Pixels, params: Params) -> None:
+    views = load_backbone(params.backbone).views
+    total = hashlib.sha256()
+    for name in ("mosaic", "crop", "full"):
+        total.update(make_view(name, picture, "0" * 64, 0, views).pixels.tobytes())
+    assert (backbones.VIEWS_VERSION, total.hexdigest()[:16]) == (1, PINNED_VIEWS)
+
+
+@pytest.mark.parametrize(("field", "value"), [("lowest", 20), ("interpolation", "bilinear")])
+def test_what_changes_the_features_changes_the_id(params: Params, field: str, value: object) -> None:
+    changed = load_backbone(params.backbone.model_copy(update={field: value}))
+    assert changed.id != load_backbone(params.backbone).id
+
+
+def test_mosaic_must_fit_the_input(params: Params) -> None:
+    with pytest.raises(ValueError, match=r"7 x 32 = 224, but lab-clip takes 112"):
+        load_backbone(params.backbone.model_copy(update={"patch_size": 32}))
+
+
+def test_changed_weights_are_refused(params: Params, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "open_clip_model.safetensors"
+    other.write_bytes(b"other")
+    monkeypatch.setattr(backbones, "LAB_WEIGHTS", other)
+    with pytest.raises(ValueError, match="restore the shipped file"):
+        load_backbone(params.backbone)
+
+
+def test_features_equal_open_clips_own(params: Params, picture: Pixels) -> None:
+    """Our preprocessing of the view `full` is open_clip's transform, and the space is the projected one."""
+    import open_clip
+    from PIL import Image
+
+    ours = load_backbone(params.backbone)
+    model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{backbones.LAB_CLIP}")
+    with torch.inference_mode():
+        expected = model.eval().encode_image(transform(Image.fromarray(picture))[None]).numpy()
+    view = make_view("full", picture, "id", 0, ours.views).pixels
+    # The same arithmetic in another order, float32.
+    np.testing.assert_allclose(ours.encode_images(view[None]), expected, atol=2e-4)
+    assert ours.encode_texts(["a red plain circle on a gray background"]).shape == expected.shape
+
+
+def test_paper_shape_runs_with_random_weights(picture: Pixels) -> None:
+    """The paper's path on a public architecture: 224 pixels, 32-pixel patches, projected features."""
+    settings = Backbone(
+        model="ViT-B-32-quickgelu", weights="random", patch_size=32, grid=7, lowest=24, interpolation="bicubic"
+    )
+    found = load_backbone(settings)
+    view = make_view("mosaic", picture, "id", 0, found.views)
+    assert (view.pixels.shape, view.rule) == ((224, 224, 3), "cyclic")
+    assert found.encode_images(view.pixels[None]).shape == (1, 512)
+    assert found.record["space"] == "projected"
+    assert found.id == load_backbone(settings).id  # random, but the same random
+
+
+def test_missing_weights_fail_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    settings = Backbone(model="ViT-B-32", weights=None, patch_size=32, grid=7, lowest=24, interpolation="bicubic")
+    with pytest.raises(RuntimeError, match="pretrained"):
+        load_backbone(settings)

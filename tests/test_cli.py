@@ -1,0 +1,101 @@
+"""The command line, and the commands and tables that the README shows."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from nsnet.cli import app
+from tests.conftest import ROOT, run
+
+README = (ROOT / "README.md").read_text()
+QUERIES = re.findall(r"^\$ (nsnet query .+?)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def test_readme_shows_three_queries() -> None:
+    assert len(QUERIES) >= 3
+
+
+@pytest.mark.parametrize(("command", "shown"), QUERIES, ids=[str(i) for i in range(len(QUERIES))])
+def test_readme_queries_run_and_give_the_columns_shown(project: Path, command: str, shown: str) -> None:
+    finished = run(project, *shlex.split(command))
+    header = next(line for line in finished.stdout.splitlines() if line.startswith("|"))
+    assert header == shown.splitlines()[0]
+    assert len(finished.stdout.splitlines()) > 2
+
+
+def test_readme_leaderboard_is_the_table() -> None:
+    for name in ("leaderboard_biased", "controls"):
+        table = [line for line in (ROOT / "tables" / f"{name}.md").read_text().splitlines() if line.startswith("|")]
+        assert "\n".join(table) in README, f"README.md does not show tables/{name}.md as it is"
+
+
+def test_readme_tree_names_what_there_is() -> None:
+    tree = re.search(r"```text\n(nsnet/.*?)```", README, flags=re.DOTALL)
+    assert tree is not None
+    for line in tree.group(1).splitlines():
+        name = line.split("  ")[0].strip()
+        if name:
+            assert (ROOT / name).exists(), f"README's tree names {name}"
+
+
+def test_make_help_explains_itself() -> None:
+    shown = run(ROOT, "make", "help").stdout
+    assert all(f"make {target}" in shown for target in ("env", "repro", "test"))
+
+
+def test_query_formats(project: Path, tmp_path: Path) -> None:
+    sql = "SELECT detector, acc FROM leaderboard ORDER BY training_set, detector LIMIT 2"
+    outputs = {
+        kind: run(project, "nsnet", "query", sql, "--format", kind).stdout for kind in ("csv", "json", "markdown")
+    }
+    rows = json.loads(outputs["json"])
+    assert [row["detector"] for row in rows] == ["cnn-control", "nsnet"]
+    assert outputs["csv"].splitlines()[0] == "detector,acc"
+    assert outputs["markdown"].startswith("| detector | acc |\n| --- | ---: |\n| cnn-control |")
+    target = tmp_path / "rows.parquet"
+    run(project, "nsnet", "query", sql, "--format", "parquet", "--output", str(target))
+    assert pl.read_parquet(target)["detector"].to_list() == ["cnn-control", "nsnet"]
+    assert "cnn-control" in run(project, "nsnet", "query", sql).stdout
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("DROP TABLE runs", "read-only"),
+        ("SELECT acc FROM leaderbord", "leaderboard"),
+        ("SELECT * FROM read_csv('/etc/passwd')", "disabled"),
+    ],
+)
+def test_query_only_reads_the_catalogue(project: Path, sql: str, message: str) -> None:
+    finished = run(project, "nsnet", "query", sql, check=False)
+    assert finished.returncode == 1 and "Traceback" not in finished.stderr
+    assert message in finished.stderr
+
+
+def test_parquet_needs_a_file(project: Path) -> None:
+    finished = run(project, "nsnet", "query", "FROM runs", "--format", "parquet", check=False)
+    assert finished.returncode == 2 and "--output" in finished.stderr
+
+
+def test_missing_catalogue_says_what_to_do(tmp_path: Path) -> None:
+    finished = run(tmp_path, "nsnet", "query", "FROM runs", check=False)
+    assert finished.returncode == 1 and "dvc repro" in finished.stderr
+
+
+def test_leaderboard_names_its_world(project: Path) -> None:
+    shown = run(project, "nsnet", "leaderboard").stdout
+    assert shown.startswith("LAB: simulated generators") and "univfd" in shown and "tables/" in shown
+
+
+@pytest.mark.parametrize("command", [[], ["query"], ["ingest"], ["score"], ["lab", "train-clip"], ["lab", "calibrate"]])
+def test_help_has_an_example(command: list[str]) -> None:
+    shown = CliRunner().invoke(app, [*command, "--help"])
+    assert shown.exit_code == 0
+    assert not command or "nsnet " in shown.output.split("Usage")[1].split("\n", 1)[1]

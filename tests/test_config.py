@@ -1,0 +1,48 @@
+"""params.yaml: every fault at once, near names for unknown ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nsnet.config import load_params
+from tests.conftest import ROOT
+
+
+def write(tmp_path: Path, **changes: dict[str, Any]) -> Path:
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for section, entries in changes.items():
+        values.setdefault(section, {}).update(entries)
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "params.yaml"
+
+
+def test_shipped_parameters_are_valid() -> None:
+    params = load_params(ROOT / "params.yaml")
+    assert params.lab.bias == 1.0
+    assert params.evaluate.baseline in params.train.detectors
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    path = write(tmp_path, lab={"bias": 1.5, "test_fake": 3}, train={"lr": "fast"})
+    with pytest.raises(ValueError) as caught:
+        load_params(path)
+    message = str(caught.value)
+    assert "3 fault(s)" in message
+    assert "lab.bias" in message and "got 1.5" in message
+    assert "lab.test_fake: unknown name; did you mean test_fakes" in message
+    assert "train.lr" in message and "'fast'" in message
+
+
+def test_unknown_part_of_a_detector_gets_near_names(tmp_path: Path) -> None:
+    path = write(tmp_path, train={"detectors": {"mine": {"view": "crop", "nullspace": "text"}}})
+    with pytest.raises(ValueError, match=r"train\.detectors\.mine\.nullspace: unknown name; did you mean null_space"):
+        load_params(path)
+
+
+def test_unknown_section_gets_near_names(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="did you mean semantics"):
+        load_params(write(tmp_path, semantic={"rank": 3}))

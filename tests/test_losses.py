@@ -1,0 +1,52 @@
+"""The contrastive loss against a float64 loop."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import log_loss
+
+from nsnet.losses import nsnet_loss, real_contrastive
+
+
+def contrastive_loop(vectors: np.ndarray, labels: np.ndarray, temperature: float) -> float:
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    losses = []
+    for i in np.flatnonzero(labels == 0):
+        others = [j for j in range(len(labels)) if j != i]
+        total = sum(np.exp(unit[i] @ unit[j] / temperature) for j in others)
+        positives = [j for j in others if labels[j] == 0]
+        losses.append(-np.mean([np.log(np.exp(unit[i] @ unit[j] / temperature) / total) for j in positives]))
+    return float(np.mean(losses))
+
+
+@pytest.mark.parametrize("temperature", [0.07, 0.5])
+def test_contrastive_equals_the_loop(rng: np.random.Generator, temperature: float) -> None:
+    vectors, labels = rng.standard_normal((20, 6)), np.array([0, 1] * 6 + [0] * 5 + [1] * 3)
+    found = real_contrastive(torch.from_numpy(vectors), torch.from_numpy(labels), temperature)
+    assert float(found) == pytest.approx(contrastive_loop(vectors, labels, temperature), rel=1e-12)
+
+
+def test_contrastive_pulls_reals_together_and_pushes_fakes_away() -> None:
+    labels = torch.tensor([0, 0, 1, 1])
+    good = torch.tensor([[1.0, 0.0], [1.0, 0.01], [-1.0, 0.0], [0.0, -1.0]])
+    bad = torch.tensor([[1.0, 0.0], [-1.0, 0.01], [1.0, 0.0], [-1.0, 0.0]])
+    assert real_contrastive(good, labels, 0.07) < 1e-4 < real_contrastive(bad, labels, 0.07)
+
+
+def test_batch_without_two_reals_costs_nothing() -> None:
+    vectors = torch.randn(3, 4, requires_grad=True)
+    loss = real_contrastive(vectors, torch.tensor([0, 1, 1]), 0.07)
+    loss.backward()
+    assert loss.item() == 0 and vectors.grad is not None and not vectors.grad.any()
+
+
+def test_total_loss_weighs_both_parts(rng: np.random.Generator) -> None:
+    vectors, labels = rng.standard_normal((8, 4)), np.array([0, 1] * 4)
+    logits = rng.standard_normal(8)
+    bce = log_loss(labels, 1 / (1 + np.exp(-logits)))
+    tensors = torch.from_numpy(logits), torch.from_numpy(vectors), torch.from_numpy(labels)
+    expected = 0.8 * contrastive_loop(vectors, labels, 0.07) + 0.2 * bce
+    assert float(nsnet_loss(*tensors, 0.2, 0.07)) == pytest.approx(expected, rel=1e-9)
+    assert float(nsnet_loss(*tensors, 1.0, 0.07)) == pytest.approx(bce, rel=1e-9)
