@@ -91,7 +91,7 @@ class ViewReader:
 
 def _resize(pixels: Pixels, height: int, width: int, settings: ViewSettings) -> Pixels:
     kernel = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[settings.interpolation]
-    return np.asarray(Image.fromarray(pixels).resize((width, height), kernel))
+    return np.array(Image.fromarray(pixels).resize((width, height), kernel))
 
 
 def _seed(image_id: str, draw: int) -> int:

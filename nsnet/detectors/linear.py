@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from nsnet.config import Fitting
 from nsnet.detectors.protocol import Scores, Split, accuracy
+from nsnet.device import one_thread
 from nsnet.losses import nsnet_loss
 
 
@@ -66,7 +67,8 @@ class LinearDetector:
         """Train with each weight decay; keep the head of least validation BCE, the larger decay on a tie."""
         best: tuple[float, float, Head] | None = None
         for decay in sorted(self.settings.weight_decay, reverse=True):
-            head = self._train(train, decay, seed)
+            with one_thread():
+                head = self._train(train, decay, seed)
             logits = self._logits(head, validation.inputs)
             labels = torch.from_numpy(validation.labels).float()
             loss = float(functional.binary_cross_entropy_with_logits(logits, labels))

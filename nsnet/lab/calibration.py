@@ -37,7 +37,9 @@ def learnability(key: str, params: config.Params, per_class: int) -> float:
         return Split(np.concatenate(mosaics), np.repeat([0, 1], count))
 
     train, check = split("train", per_class), split("validation", CHECKED)
-    detector = CnnDetector(params.train.fitting)
+    # As many updates as the control gets in the pipeline, whatever the number of pictures.
+    epochs = max(1, params.train.cnn_epochs * params.lab.train_per_class // per_class)
+    detector = CnnDetector(params.train.fitting.model_copy(update={"cnn_epochs": epochs}))
     detector.fit(train, check, params.train.seed)
     return accuracy(detector.score(check.inputs), check.labels)
 
