@@ -99,3 +99,11 @@ def test_help_has_an_example(command: list[str]) -> None:
     shown = CliRunner().invoke(app, [*command, "--help"])
     assert shown.exit_code == 0
     assert not command or "nsnet " in shown.output.split("Usage")[1].split("\n", 1)[1]
+
+
+def test_leakage_probes_content_and_label(project: Path) -> None:
+    shown = run(project, "nsnet", "lab", "leakage", "--view", "crop", "--rank", "0", "--rank", "120").stdout
+    header, _, whole, emptied = shown.splitlines()
+    assert header == "| view | directions removed | content | fake | fake, biased |"
+    content = [float(line.split("|")[3]) for line in (whole, emptied)]
+    assert content[0] > content[1]  # eight directions of 128 hold less content than all

@@ -82,3 +82,24 @@ def calibrate(
     if short:
         print(f"below {REQUIRED}: {', '.join(short)}; raise their strength in simulators.yaml")
         raise typer.Exit(1)
+
+
+@app.command()
+def leakage(
+    view: Annotated[list[str] | None, typer.Option(help="Views to probe; mosaic and crop if left out.")] = None,
+    rank: Annotated[list[int] | None, typer.Option(help="Numbers of text directions to remove.")] = None,
+) -> None:
+    """Measure how much content the null space leaves in image features (after `dvc repro`).
+
+    Example:
+
+      nsnet lab leakage --view mosaic --rank 0 --rank 13
+    """
+    import polars as pl
+
+    from nsnet.lab.leakage import leakage
+    from nsnet.paths import Paths
+    from nsnet.reports import markdown_table
+
+    frames = [leakage(Paths(), name, rank or [0, 13, 30, 60]) for name in view or ["mosaic", "crop"]]
+    print(markdown_table(pl.concat(frames)), end="")
