@@ -22,7 +22,7 @@ def train_clip(
         tuple[int, int, int], typer.Option(help="Steps on random scenes, then on look-alikes, twice.")
     ] = (1000, 700, 700),
 ) -> None:
-    """Train the lab CLIP from rendered scenes (about 45 minutes on two cores).
+    """Train the lab CLIP from rendered scenes (about an hour on two cores).
 
     Examples:
 
