@@ -45,34 +45,44 @@ class CaptionedScenes(Dataset[tuple[torch.Tensor, str]]):
         return self.stop - self.start
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, str]:
-        rng = np.random.default_rng([self.seed, self.start + index])
+        number = self.start + index
+        rng = np.random.default_rng([self.seed, number])
         scene = draw_scene(rng)
-        if self.start + index >= self.alike:
-            scene = self._look_alike(scene, (self.start + index) // self.batch, rng)
-        word = WORDS[int(rng.integers(len(WORDS)))]
+        if number >= self.alike:
+            scene = _look_alike(scene, np.random.default_rng([self.seed, number // self.batch, 1]), rng)
         photo = PILImage.fromarray(to_uint8(photograph(render(scene, rng), rng)))
-        photo = recompress(degrade(photo, word, rng), int(rng.integers(88, 99)))
-        if rng.random() < 0.5:
-            left, top = rng.integers(16, SIZE - INPUT - 16, size=2)
-            view = photo.crop((left, top, left + INPUT, top + INPUT))
-        else:
-            margin = int(rng.integers(0, 20))
-            box = (margin, margin, SIZE - margin, SIZE - margin)
-            view = photo.resize((INPUT, INPUT), PILImage.Resampling.BICUBIC, box)
+        word = WORDS[int(rng.integers(len(WORDS)))]
+        view = _crop(photo, word, rng) if rng.random() < 0.5 else _whole(photo, word, rng)
         caption = scene.caption if rng.random() < 0.25 else f"a {word} photo of {scene.caption}"
         return torch.from_numpy(np.asarray(view).copy()).permute(2, 0, 1), caption
 
-    def _look_alike(self, scene: Scene, batch: int, rng: np.random.Generator) -> Scene:
-        of_batch = np.random.default_rng([self.seed, batch, 1])
-        words = {
-            name: of_batch.permutation(pool)[:count]
-            for name, pool, count in (
-                ("backdrop", list(BACKDROPS), 2),
-                ("colour", list(COLOURS), 2),
-                ("texture", TEXTURES, 3),
-            )
-        }
-        return replace(scene, **{name: str(pool[rng.integers(len(pool))]) for name, pool in words.items()})
+
+def _look_alike(scene: Scene, of_batch: np.random.Generator, rng: np.random.Generator) -> Scene:
+    words = {
+        name: of_batch.permutation(pool)[:count]
+        for name, pool, count in (
+            ("backdrop", list(BACKDROPS), 2),
+            ("colour", list(COLOURS), 2),
+            ("texture", TEXTURES, 3),
+        )
+    }
+    return replace(scene, **{name: str(pool[rng.integers(len(pool))]) for name, pool in words.items()})
+
+
+def _crop(photo: PILImage.Image, word: str, rng: np.random.Generator) -> PILImage.Image:
+    # Cut out first: degrading and saving a quarter of the picture costs a quarter.
+    left, top = rng.integers(16, SIZE - INPUT - 16, size=2)
+    return _saved(degrade(photo.crop((left, top, left + INPUT, top + INPUT)), word, rng), rng)
+
+
+def _whole(photo: PILImage.Image, word: str, rng: np.random.Generator) -> PILImage.Image:
+    margin = int(rng.integers(0, 20))
+    box = (margin, margin, SIZE - margin, SIZE - margin)
+    return _saved(degrade(photo, word, rng), rng).resize((INPUT, INPUT), PILImage.Resampling.BICUBIC, box)
+
+
+def _saved(photo: PILImage.Image, rng: np.random.Generator) -> PILImage.Image:
+    return recompress(photo, int(rng.integers(88, 99)))
 
 
 def train_clip(

@@ -21,6 +21,7 @@ from nsnet.lab.camera import photograph
 from nsnet.lab.quality import to_uint8
 from nsnet.lab.scenes import draw_scene, render
 from nsnet.lab.simulators import simulator, simulators
+from nsnet.world import LAB_SUITE
 
 POOL = "lab-photographs"
 BIASED, UNBIASED = "biased", "unbiased"
@@ -28,7 +29,18 @@ REAL_SIDE, FAKE_SIDE = 0, 1
 # Real and fake are saved alike, so that the container says nothing of the label.
 JPEG_QUALITY = (88, 98)
 CHUNK = 50
-MANIFEST = ("path", "label", "generator", "family", "split", "training_set", "real_pool", "caption", "caption_source")
+MANIFEST = (
+    "path",
+    "suite",
+    "label",
+    "generator",
+    "family",
+    "split",
+    "training_set",
+    "real_pool",
+    "caption",
+    "caption_source",
+)
 
 
 @dataclass(frozen=True)
@@ -74,10 +86,11 @@ def plan(settings: config.Lab) -> list[Picture]:
     return pictures
 
 
-def make_picture(picture: Picture, seed: int) -> tuple[PILImage.Image, str, int]:
+def make_picture(picture: Picture, seed: int, strength: float | None = None) -> tuple[PILImage.Image, str, int]:
     """Make one picture, whoever asks and in whatever order: image, caption and JPEG quality.
 
-    Scene, camera and simulator draw from streams of their own.
+    Scene, camera and simulator draw from streams of their own. `strength` replaces the
+    simulator's own, for calibration.
     """
     scene_rng, camera_rng, fake_rng = (np.random.default_rng([seed, part, _number(picture.path)]) for part in range(3))
     scene = draw_scene(scene_rng, picture.side)
@@ -85,7 +98,7 @@ def make_picture(picture: Picture, seed: int) -> tuple[PILImage.Image, str, int]
     quality = int(camera_rng.integers(*JPEG_QUALITY))
     if picture.simulator:
         maker = simulator(picture.simulator)
-        photo = maker.apply(photo, fake_rng, maker.strength)
+        photo = maker.apply(photo, fake_rng, maker.strength if strength is None else strength)
     return PILImage.fromarray(to_uint8(photo)), scene.caption, quality
 
 
@@ -122,7 +135,7 @@ def _manifest_rows(picture: Picture, caption: str) -> Iterator[tuple[str, ...]]:
     label, maker = ("1", picture.simulator) if picture.simulator else ("0", POOL)
     family = simulator(picture.simulator).family if picture.simulator else "real"
     for training_set in picture.training_sets or ("",):
-        yield (picture.path, label, str(maker), family, picture.split, training_set, POOL, caption, "scene")
+        yield (picture.path, LAB_SUITE, label, str(maker), family, picture.split, training_set, POOL, caption, "scene")
 
 
 def _render_chunk(pictures: list[Picture], seed: int, folder: Path) -> list[str]:
