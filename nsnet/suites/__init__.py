@@ -1,0 +1,168 @@
+"""The published suites and the lab as data: which generators there are, under which folder names, and how sure."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from nsnet.names import unknown
+from nsnet.suites.models import Count, Generator, Pool, Protocol, Registry, Suite, TrainingSet, normalised
+
+__all__ = [
+    "Count",
+    "Generator",
+    "Pool",
+    "Protocol",
+    "Registry",
+    "Suite",
+    "TrainingSet",
+    "build_registry",
+    "known_suite",
+    "normalised",
+    "protocol",
+    "protocols",
+    "suite",
+    "suites",
+]
+
+FOLDER = Path(__file__).parent
+# The order of the page; the lab, which is no published benchmark, comes last.
+ORDER = ("universalfakedetect", "forensynths", "genimage", "aigcdetectbenchmark", "aigibench", "chameleon")
+# As shipped in params.yaml (a test compares them); a corpus rendered with others names them in its manifest.
+LAB_TRAIN_SIMULATORS = ("bilinear_decoder", "guided_denoiser")
+
+
+def suites() -> dict[str, Suite]:
+    """All suites by key: the published ones, then the lab."""
+    return _registry().suites
+
+
+def suite(name: str) -> Suite:
+    """One suite by key.
+
+    Raises:
+        ValueError: unknown name, with the nearest ones.
+    """
+    if name not in suites():
+        raise unknown("suite", name, suites())
+    return suites()[name]
+
+
+def known_suite(folder: str) -> Suite | None:
+    """The suite that a folder is named after, whatever its case and punctuation."""
+    wanted = normalised(folder)
+    return next(
+        (known for known in suites().values() if wanted in (normalised(known.key), normalised(known.title))), None
+    )
+
+
+def protocols() -> dict[str, Protocol]:
+    """All protocols by key."""
+    return _registry().protocols
+
+
+def protocol(name: str) -> Protocol:
+    """One protocol by key.
+
+    Raises:
+        ValueError: unknown name, with the nearest ones.
+    """
+    if name not in protocols():
+        raise unknown("protocol", name, protocols())
+    return protocols()[name]
+
+
+def build_registry(raw_suites: dict[str, Any], raw_protocols: dict[str, Any]) -> Registry:
+    """Validate a registry given as plain data, as the YAML files hold it.
+
+    Raises:
+        ValueError: all faults at once, each with its place.
+    """
+    try:
+        return Registry.model_validate({"suites": _same_both_ways(raw_suites), "protocols": raw_protocols})
+    except ValidationError as error:
+        faults = [line for fault in error.errors() for line in _lines(fault)]
+        raise ValueError(f"the registry of suites has {len(faults)} fault(s):\n" + "\n".join(faults)) from error
+
+
+@functools.cache
+def _registry() -> Registry:
+    raw = {key: yaml.safe_load((FOLDER / "registry" / f"{key}.yaml").read_text(encoding="utf-8")) for key in ORDER}
+    raw_protocols = yaml.safe_load((FOLDER / "registry" / "protocols.yaml").read_text(encoding="utf-8"))
+    return build_registry({**raw, "lab": _lab()}, raw_protocols)
+
+
+def _lines(fault: Any) -> Iterable[str]:
+    """The lines of one of pydantic's faults; a check of ours may have found several."""
+    place = ".".join(str(part) for part in fault["loc"])
+    for line in fault["msg"].removeprefix("Value error, ").splitlines():
+        yield f"  {place}: {line}" if place else f"  {line}"
+
+
+def _same_both_ways(raw: dict[str, Any]) -> dict[str, Any]:
+    """Complete `same_as`: the YAML names the origin alone, yet every copy is the same as every other."""
+    groups: list[set[str]] = []
+    for key, values in raw.items():
+        for name, generator in values.get("generators", {}).items():
+            group = {f"{key}/{name}", *generator.get("same_as", [])}
+            if len(group) > 1:
+                touching = [found for found in groups if found & group]
+                groups = [found for found in groups if not found & group] + [group.union(*touching)]
+    others = {member: sorted(group - {member}) for group in groups for member in group}
+    return {
+        key: {
+            **values,
+            "generators": {
+                name: {**generator, "same_as": others.get(f"{key}/{name}", [])}
+                for name, generator in values.get("generators", {}).items()
+            },
+        }
+        for key, values in raw.items()
+    }
+
+
+def _lab() -> dict[str, Any]:
+    """The lab as a suite, from its simulators' code."""
+    # Imported here: the simulators bring in the numerical libraries, which the published suites do not need.
+    import inspect
+
+    from nsnet.lab.corpus import BIASED, POOL, UNBIASED
+    from nsnet.lab.scenes import SIZE
+    from nsnet.lab.simulators import simulators
+
+    note = "Counts are settings: section lab of params.yaml."
+    sources = [{"generator": key, "family": simulators()[key].family, "folders": [key]} for key in LAB_TRAIN_SIMULATORS]
+    return {
+        "title": "The embedded lab (simulated generators)",
+        "citation": "nsnet itself. Lab numbers are no benchmark and must not be compared with published ones.",
+        "licence": "Apache-2.0",
+        "hosts": ["Rendered here by the stage lab"],
+        "layouts": {"manifest": "manifest.csv beside <split>/{0_real,1_fake}/<pool or simulator>"},
+        "pools": {POOL: {"name": "Lab photographs", "folders": [POOL], "shared": True, "note": note}},
+        "generators": {
+            key: {
+                "name": key,
+                "family": maker.family,
+                "folders": [key],
+                "native_size": SIZE,
+                "real_pool": POOL,
+                "in_domain_for": [BIASED, UNBIASED] if key in LAB_TRAIN_SIMULATORS else [],
+                "note": (inspect.getdoc(maker.apply) or "").partition("\n")[0],
+            }
+            for key, maker in simulators().items()
+        },
+        "training_sets": {
+            BIASED: {
+                "title": "Content predicts the label as often as lab.bias says",
+                "sources": sources,
+                "note": note,
+            },
+            UNBIASED: {"title": "No planted bias", "sources": sources, "note": note},
+        },
+        "notes": ["Strengths are in nsnet/lab/simulators/simulators.yaml."],
+    }
