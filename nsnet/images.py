@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import imagehash
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, ImageCms
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -25,6 +27,15 @@ _ANNEX_K = np.sort(np.array([
 # fmt: on
 
 
+# Below this a picture has neither a patch nor a crop worth enlarging.
+MINIMUM_SIDE = 8
+# 256 bits: at 64 different scenes of one kind come too close to each other.
+PHASH_SIDE = 16
+# Pictures flatter than this (standard deviation in grey levels) all have one perceptual hash.
+FLAT = 2.0
+_ORIENTATION = 0x0112
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What one file is: the facts of the table `images` that the file alone decides."""
@@ -36,6 +47,9 @@ class Inspection:
     format: str | None = None
     mode: str | None = None
     jpeg_quality: int | None = None
+    has_exif: bool | None = None
+    pixel_id: str | None = None
+    phash: str | None = None
     status: str = "rejected"
     reason: str | None = None
 
@@ -43,37 +57,100 @@ class Inspection:
 def inspect(path: Path) -> Inspection:
     """Hash a file and decode it fully; never raises for a bad file, but says why it is bad.
 
-    Animated and undecodable pictures, and those beyond Pillow's decompression-bomb
-    limit, are rejected. Other colour modes are used, with the conversion to 8-bit RGB
-    recorded as the reason.
+    Rejected are files that cannot be read or decoded, animations, pictures beyond Pillow's
+    decompression-bomb limit and below 8 pixels a side. Other colour modes, EXIF rotations
+    and broken colour profiles are used, with what was done recorded as the reason.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
         return Inspection(None, 0, reason=f"unreadable: {error.strerror}")
-    image_id, size = hashlib.sha256(content).hexdigest(), len(content)
+    known = Inspection(hashlib.sha256(content).hexdigest(), len(content))
     if not content:
-        return Inspection(image_id, 0, reason="empty file")
+        return replace(known, reason="empty file")
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # broken EXIF and palettes: what matters is said in the reason
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
-                facts = (image_id, size, image.width, image.height, image.format, image.mode, _jpeg_quality(image))
-                if getattr(image, "n_frames", 1) > 1:
-                    return Inspection(*facts, reason="animated: a single picture is expected")
-                image.load()
+                return _inspect_open(image, known)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return Inspection(image_id, size, reason="decompression bomb: more pixels than Pillow's safe limit")
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        return Inspection(image_id, size, reason=f"cannot be decoded: {error}".replace(repr(content), "content"))
-    converted = None if facts[5] == "RGB" else f"converted from {facts[5]} to RGB"
-    return Inspection(*facts, status="used", reason=converted)
+        return replace(known, reason="decompression bomb: more pixels than Pillow's safe limit")
+    # A damaged file can fail anywhere in a decoder, and none may stop a scan of a million.
+    except Exception as error:
+        message = str(error).replace(repr(content), "content")
+        return replace(known, reason=f"cannot be decoded: {message or type(error).__name__}")
+
+
+def _inspect_open(image: Image.Image, known: Inspection) -> Inspection:
+    facts = replace(
+        known,
+        width=image.width,
+        height=image.height,
+        format=image.format,
+        mode=image.mode,
+        jpeg_quality=_jpeg_quality(image),
+        has_exif=bool(image.info.get("exif")),
+    )
+    if getattr(image, "n_frames", 1) > 1:
+        return replace(facts, reason="animated: a single picture is expected")
+    if min(image.size) < MINIMUM_SIDE:
+        return replace(facts, reason=f"too small: {image.width} x {image.height}, at least {MINIMUM_SIDE} a side")
+    pixels = _to_rgb(image)
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(pixels.tobytes())
+    return replace(
+        facts,
+        pixel_id=digest.hexdigest(),
+        phash=_perceptual_hash(pixels),
+        status="used",
+        reason="; ".join(_conversions(image)) or None,
+    )
 
 
 def load_rgb(path: Path) -> Pixels:
-    """Decode to uint8 (H, W, 3) RGB at native size; transparency over black, as detectors in the field do."""
-    with Image.open(path) as image:
-        return np.asarray(image.convert("RGB"))
+    """Decode to uint8 (H, W, 3) RGB at native size.
+
+    As published loaders do: alpha is dropped, EXIF orientation is not applied, colour
+    profiles are ignored. Sixteen-bit grey keeps its high byte (Pillow alone would clip it).
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # `inspect` has recorded what they say
+        with Image.open(path) as image:
+            return _to_rgb(image)
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    if image.mode == "I" or image.mode.startswith("I;16"):
+        grey = (np.clip(np.asarray(image).astype(np.int64), 0, 65535) >> 8).astype(np.uint8)
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.asarray(image.convert("RGB"))
+
+
+def _conversions(image: Image.Image) -> Iterator[str]:
+    """What reading the picture as published loaders do leaves out or changes."""
+    if image.mode != "RGB":
+        dropped = ", alpha dropped" if image.has_transparency_data else ""
+        high = ", high byte kept" if image.mode.startswith("I") else ""
+        yield f"converted from {image.mode} to RGB{dropped}{high}"
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    if orientation != 1:
+        yield f"EXIF orientation {orientation} not applied"
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        except (OSError, ImageCms.PyCMSError):
+            yield "broken ICC profile ignored"
+
+
+def _perceptual_hash(pixels: Pixels) -> str | None:
+    """256-bit DCT hash, hex; None for a flat picture, which looks like every other flat one."""
+    # Shrinking with a box first: the hash itself only looks at 64 x 64 pixels.
+    small = Image.fromarray(pixels).convert("L").resize((128, 128), Image.Resampling.BOX)
+    if np.asarray(small).std() < FLAT:
+        return None
+    return str(imagehash.phash(small, hash_size=PHASH_SIDE))
 
 
 def _jpeg_quality(image: Image.Image) -> int | None:

@@ -1,151 +1,150 @@
-"""Folders of pictures as tables: which file plays which role, and is it usable?"""
+"""Folders of pictures as tables: which file plays which role, is it usable, and was it seen before?"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import polars as pl
 
 from nsnet.contracts import check, make
-from nsnet.images import inspect
+from nsnet.duplicates import count_once, find_duplicates, refuse_leaks, with_scopes
+from nsnet.layouts import EXPECTED, Role, roles
+from nsnet.manifests import find_manifest, manifest_roles
+from nsnet.parquet import query
+from nsnet.scan import scan
+from nsnet.suites import known_suite, suites
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-LABELS = {"0_real": 0, "1_fake": 1, "real": 0, "fake": 1, "0": 0, "1": 1, "nature": 0, "ai": 1}
-LAYOUTS = "a manifest.csv with columns path and label, folders 0_real and 1_fake, or folders real and fake/<generator>"
+# One in so many training pictures of a set that has no validation pictures of its own.
+VALIDATION_SHARE = 10
 
 
 @dataclass(frozen=True)
-class Role:
-    """One file in one role, before the file has been opened."""
+class Corpus:
+    """The tables of a tree, the files that are no pictures by suffix, and how many were inspected anew."""
 
-    path: str
-    label: int
-    generator: str
-    family: str
-    split: str
-    real_pool: str
-    training_set: str | None = None
-    caption: str | None = None
-    caption_source: str | None = None
+    images: pl.DataFrame
+    samples: pl.DataFrame
+    duplicates: pl.DataFrame
+    others: dict[str, int]
+    inspected: int
 
 
-def ingest(root: Path, suite: str, workers: int = 1) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Read a corpus folder into the tables `images` and `samples`.
+def ingest(
+    root: Path,
+    index: Path,
+    suite: str | None = None,
+    workers: int = 1,
+    allow_leakage: list[str] | None = None,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Corpus:
+    """Read a tree of corpora into the tables images, samples and duplicates.
 
-    The layout is found from the tree: a manifest.csv, `0_real/1_fake` (per generator or
-    nested by class), or `real/` beside `fake/<generator>/`. Every file below `root` that
-    looks like a picture, or that a manifest names, becomes one row of `images`, used or
-    rejected with a reason; only used ones become samples.
+    The layout is found from the tree (`nsnet.layouts`), or told by a manifest at the top or
+    in top-level folders. Every file that looks like a picture, or that a manifest names,
+    becomes one row of `images`, used or rejected with a reason; only used ones become samples.
+
+    Args:
+        root: folder with the pictures.
+        index: Parquet file of the last scan; made or brought up to date.
+        suite: what the corpus is called, if not by its registered or own folder name.
+        workers: processes that decode.
+        allow_leakage: test generators (suite/name) whose pictures may be seen in training.
+        advance: told of every batch of files.
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: no known layout, or faults in the manifest, all of them at once.
+        ValueError: no known layout, faults in a manifest, or leakage, all of them at once.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"{root} is not a folder: expected {LAYOUTS}")
-    roles = list(_manifest_roles(root) if (root / "manifest.csv").exists() else _folder_roles(root))
-    if not roles:
-        raise ValueError(f"no pictures found in {root}: expected {LAYOUTS}")
-    images = _inspect_all(root, sorted({role.path for role in roles} | set(_pictures(root))), workers)
-    return images, _samples(roles, images, suite)
+        raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
+    listed, governed = _listed_roles(root, suite)
+    found = scan(root, index, [role.path for role in listed], workers, advance)
+    facts = pl.read_parquet(index)
+    named = {role.path for role in listed}
+    unlisted = [path for path in facts["path"] if path not in named]
+    ungoverned = [path for path in unlisted if not governed & {"", PurePosixPath(path).parts[0]}]
+    placed, unplaced = roles(ungoverned, root.resolve().name, suite)
+    reasons = dict.fromkeys(unplaced, "no folder above it names a label")
+    reasons |= dict.fromkeys(set(unlisted) - set(ungoverned), "not listed in the manifest")
+    everything = [*listed, *placed]
+    if not everything:
+        raise ValueError(f"no pictures found in {root}: expected {EXPECTED}")
+    images = _reject(make("images", facts.iter_rows(named=True)), reasons)
+    duplicates = find_duplicates(images)
+    images, stands_for = count_once(images, duplicates)
+    places = pl.DataFrame(everything)
+    samples = _samples(places, stands_for)
+    refuse_leaks(samples, images, duplicates, allow_leakage or [])
+    scoped = check("duplicates", with_scopes(duplicates, places))
+    return Corpus(check("images", images.sort("path")), samples, scoped, found.others, found.inspected)
 
 
-def _pictures(root: Path) -> Iterator[str]:
-    for path in sorted(root.rglob("*")):
-        if path.suffix.lower() in SUFFIXES and not path.is_dir():
-            yield path.relative_to(root).as_posix()
+def _listed_roles(root: Path, suite: str | None) -> tuple[list[Role], set[str]]:
+    """Roles from manifests, and the top-level folders they govern ("" for the whole tree)."""
+    manifest = find_manifest(root)
+    if manifest:
+        return manifest_roles(manifest, "", suite or root.resolve().name), {""}
+    found: list[Role] = []
+    governed = set()
+    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
+        inner = find_manifest(folder)
+        if inner:
+            known = known_suite(folder.name)
+            found += manifest_roles(inner, folder.name, suite or (known.key if known else folder.name))
+            governed.add(folder.name)
+    return found, governed
 
 
-def _folder_roles(root: Path) -> Iterator[Role]:
-    """Roles from folder names; the nearest ancestor that names a label decides it."""
-    for name in _pictures(root):
-        parts = PurePosixPath(name).parts[:-1]
-        marked = [i for i, part in enumerate(parts) if part.lower() in LABELS]
-        if not marked:
-            raise ValueError(f"{root / name}: no folder above it names a label; expected {LAYOUTS}")
-        at = marked[-1]
-        label, above, below = LABELS[parts[at].lower()], parts[:at], parts[at + 1 :]
-        split = next((part for part in above if part in ("train", "test")), "test")
-        owners = [part for part in above if part not in ("train", "test", "val")]
-        if "val" in above:
-            split = "validation"
-        if owners:  # <generator>/[class/]0_real: each generator has reals of its own
-            yield Role(name, label, owners[0], _family(label), split, owners[0])
-        else:  # real/[source/] beside fake/<generator>/: one pool for all
-            generator = below[0] if below else parts[at]
-            yield Role(name, label, generator if label else "real", _family(label), split, "real")
-
-
-def _manifest_roles(root: Path) -> Iterator[Role]:
-    """Roles from manifest.csv: path and label are required, the rest has defaults."""
-    with (root / "manifest.csv").open(newline="", encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    faults = []
-    missing = {"path", "file"}.isdisjoint(rows[0] if rows else {}) or (rows and "label" not in rows[0])
-    if missing:
-        raise ValueError(
-            f"{root / 'manifest.csv'}: expected columns path (or file) and label, got {list(rows[0] if rows else [])}"
+def _reject(images: pl.DataFrame, reasons: dict[str, str]) -> pl.DataFrame:
+    """Reject usable files that have no role."""
+    why = pl.DataFrame({"path": list(reasons), "why": list(reasons.values())}, schema={"path": str, "why": str})
+    without_role = pl.col("why").is_not_null() & (pl.col("status") == "used")
+    return (
+        images.join(why, on="path", how="left")
+        .with_columns(
+            status=pl.when(without_role).then(pl.lit("rejected")).otherwise("status"),
+            reason=pl.when(without_role).then("why").otherwise("reason"),
         )
-    for number, row in enumerate(rows, start=2):
-        name = row.get("path") or row.get("file") or ""
-        label = LABELS.get(row["label"].strip().lower())
-        if label is None:
-            faults.append(f"  line {number}: label {row['label']!r}; expected one of {', '.join(LABELS)}")
-        if not name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            faults.append(f"  line {number}: path {name!r} must lie below {root}")
-        if faults or label is None:
-            continue
-        pool = row.get("real_pool") or "real"
-        yield Role(
-            path=name,
-            label=label,
-            generator=(row.get("generator") or "fake") if label else pool,
-            family=(row.get("family") or _family(label)) if label else "real",
-            split=row.get("split") or "test",
-            real_pool=pool,
-            training_set=row.get("training_set") or None,
-            caption=row.get("caption") or None,
-            caption_source=row.get("caption_source") or ("manifest" if row.get("caption") else None),
-        )
-    if faults:
-        raise ValueError(f"{root / 'manifest.csv'} has {len(faults)} fault(s):\n" + "\n".join(faults[:20]))
+        .drop("why")
+    )
 
 
-def _family(label: int) -> str:
-    return "unknown" if label else "real"
-
-
-def _inspect_all(root: Path, names: list[str], workers: int) -> pl.DataFrame:
-    paths = [root / name for name in names]
-    if workers > 1:
-        # spawn: forking after a threaded library is loaded can hang
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            found = list(pool.map(inspect, paths, chunksize=64))
-    else:
-        found = [inspect(path) for path in paths]
-    first: dict[str, str] = {}
-    rows = []
-    for name, facts in zip(names, found, strict=True):
-        if facts.status == "used" and facts.image_id is not None:
-            original = first.setdefault(facts.image_id, name)
-            if original != name:
-                facts = replace(facts, status="rejected", reason=f"duplicate of {original}")
-        rows.append({"path": name, **asdict(facts)})
-    return check("images", make("images", rows))
-
-
-def _samples(roles: list[Role], images: pl.DataFrame, suite: str) -> pl.DataFrame:
-    seen = {role.generator for role in roles if role.split == "train" and role.label == 1}
-    ids = dict(images.filter(status="used").select("path", "image_id").iter_rows())
-    rows = [
-        {"image_id": ids[role.path], "suite": suite, "in_domain": role.generator in seen, **asdict(role)}
-        for role in roles
-        if role.path in ids
+def _samples(places: pl.DataFrame, stands_for: dict[str, str]) -> pl.DataFrame:
+    """One row for each image in each role: files that show the same picture in one role count once."""
+    ids = pl.DataFrame({"path": list(stands_for), "image_id": list(stands_for.values())})
+    rows = places.join(ids, on="path").sort("path").drop("path").unique(maintain_order=True)
+    roles = ["suite", "generator", "label", "split", "training_set", "real_pool", "image_id"]
+    once = _with_validation(rows.unique(roles, keep="first", maintain_order=True))
+    # Seen in training: the training set holds the same generator of the suite, or the registry says so.
+    trained = (
+        once.filter(split="train", label=1)
+        .group_by("suite", "generator")
+        .agg(pl.col("training_set").unique().sort().alias("seen"))
+    )
+    registered = {(known.key, g.key): g.in_domain_for for known in suites().values() for g in known.generators.values()}
+    seen = {(suite, name): sets for suite, name, sets in trained.iter_rows()}
+    makers = once.select("suite", "generator", "label").unique()
+    in_domain = [
+        sorted({*registered.get((suite, name), []), *seen.get((suite, name), [])}) if label else []
+        for suite, name, label in makers.iter_rows()
     ]
-    order = ["split", "training_set", "generator", "label", "image_id"]
-    return check("samples", make("samples", rows).sort(order))
+    flagged = makers.with_columns(in_domain_for=pl.Series(in_domain, dtype=pl.List(pl.String)))
+    joined = once.join(flagged, on=["suite", "generator", "label"])
+    order = ["split", "training_set", "suite", "generator", "label", "real_pool", "image_id"]
+    return check("samples", make("samples", joined.iter_rows(named=True)).sort(order))
+
+
+def _with_validation(rows: pl.DataFrame) -> pl.DataFrame:
+    """Move every tenth picture of each class, at least one of two, to validation in sets that have none."""
+    sql = f"""
+        SELECT * EXCLUDE (place, size, lacking, split),
+               CASE WHEN split = 'train' AND lacking AND size > 1 AND place % {VALIDATION_SHARE} = 0
+                    THEN 'validation' ELSE split END AS split
+        FROM (SELECT *, count(*) FILTER (split = 'validation') OVER (PARTITION BY training_set, label) = 0 AS lacking,
+                     row_number() OVER (PARTITION BY training_set, label, split ORDER BY image_id) - 1 AS place,
+                     count(*) OVER (PARTITION BY training_set, label, split) AS size
+              FROM rows)
+    """
+    return query(sql, rows=rows)

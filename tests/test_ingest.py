@@ -1,141 +1,209 @@
-"""Ingest: layouts, bad files, and the account of every file."""
+"""Ingest: layouts, manifests, and the account of every file."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+import polars as pl
 import pytest
-from PIL import Image
 
-from nsnet.images import inspect
-from nsnet.ingest import ingest
+from nsnet.ingest import Corpus, ingest
 from nsnet.stages.corpus import account
+from tests.trees import TREES, draw
 
 
-def draw(path: Path, seed: int, size: tuple[int, int] = (40, 30), mode: str = "RGB", **options: Any) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(seed).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
-    Image.fromarray(pixels).convert(mode).save(path, **options)
-    return path
+def read(root: Path, suite: str | None = None, workers: int = 1, allow: list[str] | None = None) -> Corpus:
+    return ingest(root, root.parent / f"{root.name}.index.parquet", suite, workers, allow)
 
 
 @pytest.mark.parametrize(
     ("tree", "expected"),
     [
         (
-            ["progan/car/0_real/a.png", "progan/car/1_fake/b.png", "progan/cat/1_fake/c.png", "sd/1_fake/d.png"],
-            {("progan", 0, "progan"), ("progan", 1, "progan"), ("sd", 1, "sd")},
+            ["zoo/car/0_real/a.png", "zoo/car/1_fake/b.png", "zoo/cat/1_fake/c.png", "sd/1_fake/d.png"],
+            {("zoo", 0, "zoo", "car"), ("zoo", 1, "zoo", "car"), ("zoo", 1, "zoo", "cat"), ("sd", 1, "sd", None)},
         ),
-        (["0_real/a.png", "1_fake/b.png"], {("real", 0, "real"), ("1_fake", 1, "real")}),
+        (["0_real/a.png", "1_fake/b.png"], {("real", 0, "real", None), ("1_fake", 1, "real", None)}),
         (
-            ["real/coco/a.png", "real/kodak/b.png", "fake/flux/c.png", "fake/sdxl/d.v1.png"],
-            {("real", 0, "real"), ("flux", 1, "real"), ("sdxl", 1, "real")},
+            ["real/coco/a.png", "real/kodak/b.png", "fake/flux/c.png", "fake/sdxl-x/d.v1.png"],
+            {("real", 0, "real", None), ("flux", 1, "real", None), ("sdxl-x", 1, "real", None)},
         ),
-        (["train/adm/1_fake/a.png", "val/adm/0_real/b.png"], {("adm", 1, "adm"), ("adm", 0, "adm")}),
+        (["Train/x/1_FAKE/a.PNG", "VAL/x/0_Real/ü ñ.png"], {("x", 1, "x", None), ("x", 0, "x", None)}),
     ],
 )
-def test_layouts(tmp_path: Path, tree: list[str], expected: set[tuple[str, int, str]]) -> None:
+def test_layouts_of_unregistered_folders(
+    tmp_path: Path, tree: list[str], expected: set[tuple[str, int, str, str | None]]
+) -> None:
     for seed, name in enumerate(tree):
-        draw(tmp_path / name, seed)
-    images, samples = ingest(tmp_path, "suite")
-    assert images.height == samples.height == len(tree)
-    assert set(samples.select("generator", "label", "real_pool").iter_rows()) == expected
-    if tree[0].startswith("train"):
-        assert set(samples["split"]) == {"train", "validation"}
+        draw(tmp_path / "own" / name, seed)
+    corpus = read(tmp_path / "own")
+    assert corpus.images.height == corpus.samples.height == len(tree)
+    assert set(corpus.samples.select("generator", "label", "real_pool", "class_name").iter_rows()) == expected
+    assert corpus.samples["suite"].unique().to_list() == ["own"]
+    if tree[0].startswith("Train"):
+        assert set(corpus.samples["split"]) == {"train", "validation"}
+
+
+@pytest.mark.parametrize("name", list(TREES))
+def test_published_layouts_are_recognised_from_the_tree(tmp_path: Path, name: str) -> None:
+    from nsnet.suites import suite
+
+    # Chameleon's folders name nothing: only its own name tells what it is.
+    root = tmp_path / ("Chameleon" if name == "chameleon" else "download")
+    TREES[name](root)
+    corpus = read(root)
+    test = corpus.samples.filter(split="test")
+    fakes = test.filter(label=1)
+    assert corpus.samples["suite"].unique().to_list() == [name]
+    assert set(fakes["generator"]) == set(suite(name).generators)
+    assert dict(fakes.select("generator", "family").iter_rows()) == {
+        key: generator.family for key, generator in suite(name).generators.items()
+    }
+    # Every fake has reals to be told from, and every picture drawn is in the account.
+    assert set(fakes["real_pool"]) <= set(test.filter(label=0)["real_pool"])
+    assert corpus.images.filter(status="used").height == len(list(root.rglob("*.v1.*")))
+    training = {key for key in suite(name).training_sets if name != "universalfakedetect"}
+    assert set(corpus.samples["training_set"].drop_nulls()) == training
+    for training_set in training:
+        rows = corpus.samples.filter(training_set=training_set).unique(["split", "label"])
+        assert rows.height == 4, "train and validation hold both labels"
+
+
+def test_in_domain_depends_on_the_training_set(tmp_path: Path) -> None:
+    TREES["aigibench"](tmp_path / "AIGIBench")
+    fakes = read(tmp_path / "AIGIBench").samples.filter(split="test", label=1)
+    seen = {name: set(sets) for name, sets in fakes.select("generator", "in_domain_for").iter_rows()}
+    assert {"setting-i", "setting-ii"} <= seen["progan"]
+    assert seen["sdxl"] == set()
+
+
+def test_several_suites_side_by_side_share_pictures_and_count_them_once(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for seed in range(3):
+        for label in ("0_real", "1_fake"):
+            first = draw(data / f"forensynths/progan/cat/{label}/{seed}.png", seed + 10 * (label == "1_fake"))
+            copy = data / f"aigibench/test/ProGAN/{label}/other{seed}.png"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(first.read_bytes())
+    corpus = read(data)
+    assert corpus.images["status"].value_counts().sort("status").rows() == [("rejected", 6), ("used", 6)]
+    both = corpus.samples.group_by("suite").agg(pl.col("image_id").sort())
+    assert both.height == 2 and both["image_id"][0].to_list() == both["image_id"][1].to_list()
+    assert corpus.duplicates["kind"].to_list() == ["bytes"] * 6
+    assert corpus.duplicates["across_suites"].all() and not corpus.duplicates["across_labels"].any()
 
 
 def test_manifest_gives_roles_captions_and_splits(tmp_path: Path) -> None:
-    draw(tmp_path / "x/a.png", 1)
-    draw(tmp_path / "x/b.png", 2)
-    draw(tmp_path / "x/unlisted.png", 3)
-    (tmp_path / "manifest.csv").write_text(
+    root = tmp_path / "own"
+    draw(root / "x/a.png", 1)
+    draw(root / "x/b.png", 2)
+    draw(root / "x/unlisted.png", 3)
+    (root / "manifest.csv").write_text(
         "path,label,generator,split,training_set,caption\n"
         "x/a.png,real,,train,one,a cat\nx/a.png,real,,train,two,a cat\n"
         "x/b.png,fake,sdxl,test,,\nx/gone.png,fake,sdxl,,,\n"
     )
-    images, samples = ingest(tmp_path, "suite")
-    assert images.height == 4
-    assert samples.select("generator", "split", "training_set", "caption", "caption_source").rows() == [
-        ("sdxl", "test", None, None, None),
-        ("real", "train", "one", "a cat", "manifest"),
-        ("real", "train", "two", "a cat", "manifest"),
+    corpus = read(root)
+    reasons = {
+        path: (status, why) for path, status, why in corpus.images.select("path", "status", "reason").iter_rows()
+    }
+    assert reasons == {
+        "x/a.png": ("used", None),
+        "x/b.png": ("used", None),
+        "x/gone.png": ("rejected", "unreadable: No such file or directory"),
+        "x/unlisted.png": ("rejected", "not listed in the manifest"),
+    }
+    rows = corpus.samples.select("generator", "training_set", "caption", "caption_source").unique().sort("training_set")
+    assert rows.rows() == [
+        ("sdxl", None, None, None),
+        ("real", "one", "a cat", "manifest"),
+        ("real", "two", "a cat", "manifest"),
     ]
-    gone = images.filter(path="x/gone.png")
-    assert (gone["status"][0], gone["reason"][0]) == ("rejected", "unreadable: No such file or directory")
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "manifest.jsonl", "manifest.parquet"])
+def test_manifests_of_all_formats_in_a_suites_folder(tmp_path: Path, name: str) -> None:
+    root = tmp_path / "data"
+    draw(root / "own/a.png", 1)
+    draw(root / "own/b.png", 2)
+    rows = pl.DataFrame({"path": ["a.png", "b.png"], "label": ["0", "1"], "generator": [None, "sdxl"]})
+    target = root / "own" / name
+    if name.endswith("csv"):
+        rows.write_csv(target)
+    elif name.endswith("jsonl"):
+        rows.write_ndjson(target)
+    else:
+        rows.write_parquet(target)
+    samples = read(root).samples
+    assert samples.select("suite", "generator", "label").rows() == [("own", "real", 0), ("own", "sdxl", 1)]
 
 
 def test_manifest_faults_come_all_at_once(tmp_path: Path) -> None:
-    (tmp_path / "manifest.csv").write_text("path,label\na.png,maybe\n../b.png,real\n/c.png,fake\n")
-    with pytest.raises(ValueError, match=r"(?s)3 fault.*line 2: label 'maybe'.*line 3: path.*line 4: path"):
-        ingest(tmp_path, "suite")
-    (tmp_path / "manifest.csv").write_text("name,kind\na.png,real\n")
+    root = tmp_path / "own"
+    root.mkdir()
+    (root / "manifest.csv").write_text("path,label,split\na.png,maybe,\n../b.png,real,\n/c.png,fake,tset\n")
+    with pytest.raises(ValueError, match=r"(?s)4 fault.*line 2: label 'maybe'.*line 3: path.*line 4: path.*'tset'"):
+        read(root)
+    (root / "manifest.csv").write_text("name,kind\na.png,real\n")
     with pytest.raises(ValueError, match="expected columns path"):
-        ingest(tmp_path, "suite")
+        read(root)
 
 
 def test_unknown_layout_is_told(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="is not a folder"):
-        ingest(tmp_path / "none", "suite")
+        read(tmp_path / "nowhere")
+    root = tmp_path / "own"
+    root.mkdir()
     with pytest.raises(ValueError, match="no pictures found"):
-        ingest(tmp_path, "suite")
-    draw(tmp_path / "holiday/a.png", 1)
-    with pytest.raises(ValueError, match="no folder above it names a label"):
-        ingest(tmp_path, "suite")
+        read(root)
+    draw(root / "cats/a.png", 1)
+    with pytest.raises(ValueError, match="folders 0_real and 1_fake"):
+        read(root)
+    # Beside pictures with a role, one without is rejected and named.
+    draw(root / "0_real/b.png", 2)
+    images = read(root).images
+    assert images.filter(path="cats/a.png")["reason"][0] == "no folder above it names a label"
 
 
-def test_every_bad_file_is_accounted_for(tmp_path: Path) -> None:
-    good = draw(tmp_path / "real/a/good.jpg", 1, quality=83)
-    (tmp_path / "real/a/copy.jpg").write_bytes(good.read_bytes())
-    (tmp_path / "real/a/cut.jpg").write_bytes(good.read_bytes()[:600])
-    (tmp_path / "real/a/empty.png").write_bytes(b"")
-    (tmp_path / "real/a/text.png").write_text("not a picture")
-    (tmp_path / "real/a/dangling.png").symlink_to("nowhere.png")
-    draw(tmp_path / "fake/g/cmyk.jpg", 2, mode="CMYK")
-    draw(tmp_path / "fake/g/palette.png", 3, mode="P")
-    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
-    frames[0].save(tmp_path / "fake/g/moving.gif", save_all=True, append_images=frames[1:])
-    images, samples = ingest(tmp_path, "suite")
-    facts = {path: (status, reason) for path, status, reason in images.select("path", "status", "reason").iter_rows()}
-    assert {path for path, (status, _) in facts.items() if status == "used"} == {
-        "fake/g/cmyk.jpg",
-        "fake/g/palette.png",
-        "real/a/copy.jpg",
-    }
-    assert facts["real/a/good.jpg"] == ("rejected", "duplicate of real/a/copy.jpg")
-    assert facts["fake/g/cmyk.jpg"][1] == "converted from CMYK to RGB"
-    assert facts["real/a/empty.png"][1] == "empty file"
-    for name, reason in (
-        ("cut.jpg", "cannot be decoded"),
-        ("text.png", "cannot be decoded"),
-        ("dangling.png", "unreadable"),
-    ):
-        assert str(facts[f"real/a/{name}"][1]).startswith(reason)
-    assert str(facts["fake/g/moving.gif"][1]).startswith("animated")
-    assert images.filter(path="real/a/copy.jpg")["jpeg_quality"][0] == 83
-    assert samples.height == 3
-    assert "9 images in = 3 used + 6 rejected" in account(images, samples)
+def test_links_are_followed_and_archives_told(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    outside = draw(tmp_path / "elsewhere/a.png", 1)
+    draw(root / "1_fake/b.png", 2)
+    (root / "0_real").symlink_to(outside.parent)
+    (root / "1_fake/again").symlink_to(root)  # a circle
+    (root / "1_fake/more.zip").write_bytes(b"PK\x03\x04")
+    (root / "notes.txt").write_text("about")
+    corpus = read(root)
+    assert corpus.samples["label"].to_list() == [1, 0]
+    assert "archive: unpack it" in corpus.images.filter(path="1_fake/more.zip")["reason"][0]
+    assert corpus.others == {".txt": 1}
+    told = account(corpus)
+    assert "3 images in = 2 used + 1 rejected" in told and "left alone, no pictures: .txt 1" in told
 
 
-def test_decompression_bomb_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    found = inspect(draw(tmp_path / "bomb.png", 1))
-    assert (found.status, found.reason) == ("rejected", "decompression bomb: more pixels than Pillow's safe limit")
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_missing_validation_is_drawn_from_training(tmp_path: Path, split: str) -> None:
+    for seed in range(24):
+        draw(tmp_path / f"own/train/x/{'0_real' if seed % 2 else '1_fake'}/{seed}.png", seed)
+    draw(tmp_path / f"own/{split}/x/0_real/own.png", 100)
+    draw(tmp_path / f"own/{split}/x/1_fake/own.png", 101)
+    counts = read(tmp_path / "own").samples.group_by("split", "label").len().sort("split", "label").rows()
+    if split == "train":  # 13 of each label: the first and the eleventh
+        assert counts == [("train", 0, 11), ("train", 1, 11), ("validation", 0, 2), ("validation", 1, 2)]
+    else:
+        assert counts == [("train", 0, 12), ("train", 1, 12), ("validation", 0, 1), ("validation", 1, 1)]
 
 
-@pytest.mark.parametrize("quality", [10, 50, 75, 96])
-def test_jpeg_quality_is_read_back(tmp_path: Path, quality: int) -> None:
-    assert inspect(draw(tmp_path / "a.jpg", 1, quality=quality)).jpeg_quality == quality
-
-
-def test_workers_do_not_change_the_tables(tmp_path: Path) -> None:
+def test_workers_do_not_change_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsnet.scan.CHUNK", 4)  # few files would not be worth a second process
     for seed in range(6):
-        draw(tmp_path / f"real/r/{seed}.png", seed)
-    one, two = ingest(tmp_path, "suite", 1), ingest(tmp_path, "suite", 2)
-    buffers = [[io.BytesIO() for _ in range(2)] for _ in range(2)]
-    for frames, targets in zip((one, two), buffers, strict=True):
-        for frame, target in zip(frames, targets, strict=True):
-            frame.write_parquet(target)
-    assert [b.getvalue() for b in buffers[0]] == [b.getvalue() for b in buffers[1]]
+        draw(tmp_path / f"own/real/r/{seed}.png", seed)
+    found = []
+    for workers in (1, 2):
+        corpus = ingest(tmp_path / "own", tmp_path / f"{workers}.parquet", None, workers)
+        buffers = [io.BytesIO() for _ in range(3)]
+        for frame, buffer in zip((corpus.images, corpus.samples, corpus.duplicates), buffers, strict=True):
+            frame.write_parquet(buffer)
+        found.append([buffer.getvalue() for buffer in buffers])
+    assert found[0] == found[1]

@@ -1,0 +1,173 @@
+"""Layouts: which role a picture plays, read from the names of the folders above it.
+
+Each published suite has a layout of its own, and a user's folder a simpler one. All are
+read by one rule per folder: find the label, the split and the generator among its names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from nsnet.suites import Suite, known_suite, normalised, suites
+
+LABELS = {"0_real": 0, "1_fake": 1, "real": 0, "fake": 1, "0": 0, "1": 1, "nature": 0, "ai": 1}
+SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+EXPECTED = (
+    "a manifest (csv, jsonl or parquet) with columns path and label, folders 0_real and 1_fake, nature and ai,"
+    " real beside fake/<generator>, or a suite's own folders (`nsnet suites list`)"
+)
+
+
+@dataclass(frozen=True)
+class Role:
+    """One file in one role, before the file has been opened."""
+
+    path: str
+    suite: str
+    label: int
+    generator: str
+    family: str
+    split: str
+    real_pool: str
+    class_name: str | None = None
+    training_set: str | None = None
+    caption: str | None = None
+    caption_source: str | None = None
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A folder that holds one suite: its name, and what the registry knows of it."""
+
+    name: str
+    known: Suite | None
+
+
+def corpora(names: Iterable[str], folder: str, suite: str | None) -> dict[str, Corpus]:
+    """Find the suites in a tree: top-level folder ("" for the tree itself) to corpus.
+
+    A top-level folder that bears a suite's name is that suite; everything else is one
+    corpus, recognised by the generators it names, or called `suite` or `folder`.
+    """
+    if suite is not None:
+        return {"": Corpus(suite, suites().get(suite))}
+    tops: dict[str, set[str]] = {}
+    for parent in {PurePosixPath(name).parent for name in names}:
+        tops.setdefault(parent.parts[0] if parent.parts else "", set()).update(parent.parts)
+    found = {top: Corpus(known.key, known) for top in tops if (known := known_suite(top))}
+    rest = {part for top, parts in tops.items() if top not in found for part in parts}
+    if rest or not found:
+        known = known_suite(folder) or _recognise(rest)
+        found[""] = Corpus(known.key if known else folder, known)
+    return found
+
+
+def _recognise(parts: set[str]) -> Suite | None:
+    """The suite that knows most of the folder names and, among equals, lacks fewest generators."""
+    marks = {part.casefold() for part in parts}
+
+    def fit(known: Suite) -> tuple[int, float]:
+        matched = {generator.key for part in parts if (generator := known.find(part))}
+        shared = sum(known.find_pool(part) is not None for part in parts)
+        readable = ("nature_ai" in known.layouts) == bool(marks & {"nature", "ai"})
+        return (len(matched) + shared if readable and matched else 0), len(matched) / len(known.generators)
+
+    best = max(suites().values(), key=fit)
+    return best if fit(best)[0] else None
+
+
+def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Role], list[str]]:
+    """Roles of pictures by their paths, and the paths that no layout explains.
+
+    Args:
+        names: paths below the tree's root, / separated.
+        folder: the root's own name, which a suite is called by if nothing else is known.
+        suite: name of the suite, if the user says so.
+    """
+    names = list(names)
+    found = corpora(names, folder, suite)
+    placed: list[Role] = []
+    unplaced: list[str] = []
+    folders: dict[PurePosixPath, list[Role]] = {}
+    for name in names:
+        parent = PurePosixPath(name).parent
+        if parent not in folders:
+            top = parent.parts[0] if parent.parts and parent.parts[0] in found else ""
+            parts = parent.parts[1:] if top else parent.parts
+            folders[parent] = list(_folder_roles(parts, found[top])) if top in found else []
+        placed += [Role(**{**vars(role), "path": name}) for role in folders[parent]]
+        unplaced += [] if folders[parent] else [name]
+    return placed, unplaced
+
+
+def _folder_roles(parts: tuple[str, ...], corpus: Corpus) -> Iterator[Role]:
+    """The roles of every picture in one folder, one for each training set it is in; none if no rule applies."""
+    marks = [i for i, part in enumerate(parts) if part.casefold() in LABELS]
+    known = corpus.known
+    if not marks:
+        yield from _pool_role(parts, corpus) if known else ()
+        return
+    at = marks[-1]
+    label, above, below = LABELS[parts[at].casefold()], parts[:at], parts[at + 1 :]
+    split = next((SPLITS[part.casefold()] for part in reversed(above) if part.casefold() in SPLITS), "test")
+    if known and "nature_ai" in known.layouts and split == "validation":
+        split = "test"  # GenImage has no test folder: papers test on val
+    owners = [part for part in above if part.casefold() not in SPLITS]
+    trained = [] if split == "test" else _training_sets(owners, known)
+    if trained:
+        generator, family = trained[0][1:]
+        of_maker = known is not None and (known.find(owners[-1]) or normalised(owners[-1]) == normalised(generator))
+        pool, class_name = generator, None if of_maker else owners[-1]
+    else:
+        generator, family, pool, class_name = _owner(owners, below, label, parts[at], known)
+    maker, kind = (generator, family) if label else (pool, "real")
+    sets: list[str | None] = [name for name, *_ in trained]
+    for training_set in sets or [None if split == "test" else "train"]:
+        yield Role("", corpus.name, label, maker, kind, split, pool, class_name, training_set)
+
+
+def _training_sets(owners: list[str], known: Suite | None) -> list[tuple[str, str, str]]:
+    """Training sets of the suite that a folder belongs to: (set, generator, family)."""
+    folded = {normalised(owner) for owner in owners}
+    return [
+        (training_set.key, source.generator, source.family)
+        for training_set in (known.training_sets.values() if known else ())
+        for source in training_set.sources
+        if folded & {normalised(folder) for folder in source.folders}
+    ]
+
+
+def _owner(
+    owners: list[str], below: tuple[str, ...], label: int, mark: str, known: Suite | None
+) -> tuple[str, str, str, str | None]:
+    """Generator, family, real pool and class of a labelled folder."""
+    for i in reversed(range(len(owners))) if known else ():
+        generator = known.find(owners[i]) if known else None
+        if generator:
+            inner = [part for part in (*owners[i + 1 :], *below) if known and not known.find(part)]
+            return generator.key, generator.family, generator.real_pool or generator.key, next(iter(inner), None)
+    if known and len(known.generators) == 1:
+        only = next(iter(known.generators.values()))
+        return only.key, only.family, only.real_pool or only.key, None
+    if owners:  # <generator>/[class/]0_real: each generator has reals of its own
+        inner = [*owners[1:], *below]
+        return owners[0], "unknown", owners[0], next(iter(inner), None)
+    # real/[source/] beside fake/<generator>/: one pool for all
+    return (below[0] if below else mark) if label else "real", "unknown", "real", None
+
+
+def _pool_role(parts: tuple[str, ...], corpus: Corpus) -> Iterator[Role]:
+    """Folders without labels: fakes named by generator beside real pools they share (diffusion_datasets)."""
+    known = corpus.known
+    if known is None or "shared_pools" not in known.layouts:
+        return
+    for part in reversed(parts):
+        pool, generator = known.find_pool(part), known.find(part)
+        if pool:
+            yield Role("", corpus.name, 0, pool.key, "real", "test", pool.key)
+            return
+        if generator:
+            yield Role("", corpus.name, 1, generator.key, generator.family, "test", generator.real_pool)
+            return

@@ -1,0 +1,117 @@
+"""One image counts once: duplicates are found, counted and, where they leak, refused."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from nsnet.duplicates import NEAR, find_duplicates
+from nsnet.images import inspect
+from nsnet.ingest import Corpus, ingest
+from tests.conftest import REALSET
+from tests.trees import draw
+
+
+def resaved(source: Path, target: Path, size: float = 1, **options: Any) -> Path:
+    """The same picture in another file, resized by a factor."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(source) as image:
+        image.convert("RGB").resize((round(image.width * size), round(image.height * size))).save(target, **options)
+    return target
+
+
+def read(root: Path, allow: list[str] | None = None) -> Corpus:
+    return ingest(root, root.parent / "index.parquet", "own", 1, allow)
+
+
+def test_bytes_pixels_and_near(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    one = draw(root / "1_fake/a.png", 1)
+    (root / "1_fake/b.png").write_bytes(one.read_bytes())
+    resaved(one, root / "1_fake/c.bmp")
+    resaved(one, root / "1_fake/d.jpg", quality=60)
+    resaved(one, root / "1_fake/e.png", 0.5)
+    draw(root / "0_real/other.png", 2)
+    corpus = read(root)
+    pairs = corpus.duplicates.select("path", "original", "kind").rows()
+    assert pairs == [
+        ("1_fake/b.png", "1_fake/a.png", "bytes"),
+        ("1_fake/c.bmp", "1_fake/a.png", "pixels"),
+        ("1_fake/d.jpg", "1_fake/a.png", "near"),
+        ("1_fake/e.png", "1_fake/a.png", "near"),
+        ("1_fake/e.png", "1_fake/d.jpg", "near"),
+    ]
+    reasons = dict(corpus.images.select("path", "reason").iter_rows())
+    assert reasons["1_fake/b.png"] == "duplicate of 1_fake/a.png (same bytes)"
+    assert reasons["1_fake/c.bmp"] == "duplicate of 1_fake/a.png (same pixels)"
+    # Near ones are told, not dropped: whether they are one picture is for people to say.
+    assert corpus.samples.height == 4
+
+
+def test_banded_search_equals_a_loop_over_all_pairs() -> None:
+    random = np.random.default_rng(5)
+    bits = random.integers(0, 2, (60, 256), dtype=np.uint8)
+    for i in range(0, 60, 2):  # partners at every distance around the threshold
+        bits[i + 1] = bits[i]
+        bits[i + 1, random.permutation(256)[: i // 2]] ^= 1
+    hashes = [np.packbits(row).tobytes().hex() for row in bits]
+    images = pl.DataFrame(
+        {"path": [f"{i:02d}" for i in range(60)], "image_id": hashes, "pixel_id": hashes, "phash": hashes}
+    ).with_columns(status=pl.lit("used"))
+    expected = sorted(
+        (f"{b:02d}", f"{a:02d}", int((bits[a] != bits[b]).sum()))
+        for a, b in itertools.combinations(range(60), 2)
+        if 0 < (bits[a] != bits[b]).sum() <= NEAR
+    )
+    found = find_duplicates(images).filter(kind="near")
+    assert found.select("path", "original", "distance").rows() == expected
+    assert len(expected) == NEAR
+
+
+def test_train_pictures_in_the_test_split_stop_the_run(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    for seed in range(6):
+        split = "train" if seed < 4 else "test"
+        draw(root / f"{split}/x/{'0_real' if seed % 2 else '1_fake'}/{seed}.png", seed)
+    copy = root / "test/y/1_fake/copy.png"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((root / "train/x/1_fake/2.png").read_bytes())
+    resaved(root / "train/x/0_real/3.png", root / "test/z/0_real/near.jpg", quality=70)
+    with pytest.raises(ValueError, match=r"(?s)2 kind\(s\) of leakage.*own/y: 1 equal to a.*own/z: 1 near to a"):
+        read(root)
+    with pytest.raises(ValueError, match=r"1 kind\(s\) of leakage"):
+        read(root, ["own/y"])
+    assert read(root, ["own/y", "own/z"]).samples.filter(split="test").height == 4
+    with pytest.raises(ValueError, match=r"unknown name in corpus\.allow_leakage 'own/q'.*did you mean own/"):
+        read(root, ["own/q"])
+
+
+def test_one_picture_with_both_labels_stops_the_run(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    draw(root / "0_real/a.png", 1)
+    draw(root / "0_real/b.png", 2)
+    resaved(root / "0_real/a.png", root / "1_fake/c.bmp")
+    with pytest.raises(ValueError, match=r"own/1_fake: 1 real and fake at once, e\.g\. 0_real/a\.png"):
+        read(root)
+
+
+@pytest.mark.skipif(not REALSET.exists(), reason="the real pictures are not part of the project")
+def test_near_threshold_on_real_pictures(tmp_path: Path) -> None:
+    """Re-saved and halved copies are near, the 147 different pictures are not."""
+    files = sorted(path for path in REALSET.rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
+    rows = []
+    for i, path in enumerate(files):
+        copies = [path]
+        if i % 7 == 0:
+            copies += [resaved(path, tmp_path / f"{i}.jpg", quality=50), resaved(path, tmp_path / f"{i}.png", 0.5)]
+        rows += [{"path": f"{i}-{n}", **vars(inspect(copy))} for n, copy in enumerate(copies)]
+    pairs = find_duplicates(pl.DataFrame(rows, infer_schema_length=None))
+    near = {tuple(sorted((a.split("-")[0], b.split("-")[0]))) for a, b in pairs.select("path", "original").iter_rows()}
+    assert near == {(str(i), str(i)) for i in range(0, len(files), 7)}
+    assert pairs.height == 3 * len(near)

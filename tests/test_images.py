@@ -1,0 +1,157 @@
+"""Bad and odd picture files: used with a recorded conversion, or rejected with a reason; never a crash."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from nsnet.images import Inspection, inspect, load_rgb
+from nsnet.ingest import ingest
+from nsnet.stages.corpus import account
+from tests.trees import draw
+
+
+def truncated(path: Path) -> None:
+    draw(path, 1)
+    path.write_bytes(path.read_bytes()[:900])
+
+
+def moving(path: Path) -> None:
+    frames = [Image.new("RGB", (20, 20), colour) for colour in ("red", "blue")]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+
+
+def sixteen_bit(path: Path) -> None:
+    Image.fromarray(np.linspace(0, 65535, 1600).reshape(40, 40).astype(np.uint16)).save(path)
+
+
+def see_through(path: Path) -> None:
+    image = Image.open(draw(path, 2)).convert("P")
+    image.save(path, transparency=bytes(range(256)))
+
+
+def rotated(path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    draw(path, 3, exif=exif)
+
+
+def broken_exif(path: Path) -> None:
+    draw(path, 11, exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\xff\xff")
+
+
+def bomb(path: Path) -> None:
+    """A valid PNG of 40,000 x 40,000 pixels in a few kilobytes."""
+    side = 40_000
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
+    body = zlib.compress(bytes(side // 8 + 1) * 100)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+
+
+FILES: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
+    "truncated.jpg": (truncated, "rejected", "cannot be decoded"),
+    "zero.png": (lambda path: path.write_bytes(b""), "rejected", "empty file"),
+    "text.png": (lambda path: path.write_text("not a picture"), "rejected", "cannot be decoded"),
+    "cmyk.jpg": (lambda path: draw(path, 4, mode="CMYK"), "used", "converted from CMYK to RGB"),
+    "sixteen.png": (sixteen_bit, "used", "converted from I;16 to RGB, high byte kept"),
+    "palette.png": (see_through, "used", "converted from P to RGB, alpha dropped"),
+    "rgba.png": (lambda path: draw(path, 5, mode="RGBA"), "used", "converted from RGBA to RGB, alpha dropped"),
+    "moving.gif": (moving, "rejected", "animated"),
+    "moving.webp": (moving, "rejected", "animated"),
+    "rotated.jpg": (rotated, "used", "EXIF orientation 6 not applied"),
+    "exif.jpg": (broken_exif, "used", None),
+    "dot.png": (lambda path: draw(path, 6, (1, 1)), "rejected", "too small: 1 x 1, at least 8 a side"),
+    "bomb.png": (bomb, "rejected", "decompression bomb"),
+    "panorama.jpg": (lambda path: draw(path, 7, (20_000, 60)), "used", None),
+    "icc.png": (lambda path: draw(path, 8, icc_profile=b"no profile"), "used", "broken ICC profile ignored"),
+    "srgb.png": (lambda path: draw(path, 9, icc_profile=_srgb()), "used", None),
+    "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "rejected", "unreadable: No such file"),
+    "folder.png/inner.png": (lambda path: draw(path, 10), "used", None),
+}
+
+
+def _srgb() -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("name", list(FILES))
+def test_odd_file(tmp_path: Path, name: str) -> None:
+    make, status, reason = FILES[name]
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    make(path)
+    found = inspect(path)
+    assert found.status == status
+    assert (found.reason is None) if reason is None else str(found.reason).startswith(reason), found.reason
+    if status == "used":
+        pixels = load_rgb(path)
+        assert pixels.dtype == np.uint8 and pixels.shape == (found.height, found.width, 3)
+
+
+def test_every_odd_file_is_in_the_account(tmp_path: Path) -> None:
+    root = tmp_path / "odd"
+    for label in ("0_real", "1_fake"):
+        draw(root / label / "good.jpg", len(label) + ord(label[0]))
+    for name, (make, _, _) in FILES.items():
+        path = root / "1_fake" / name
+        path.parent.mkdir(exist_ok=True)
+        make(path)
+    latin = os.fsencode(root / "1_fake") + b"/caf\xe9.png"
+    Path(os.fsdecode(latin)).write_bytes((root / "1_fake/good.jpg").read_bytes())
+    corpus = ingest(root, tmp_path / "index.parquet")
+    used = {name for name, (_, status, _) in FILES.items() if status == "used"}
+    assert corpus.images.height == len(FILES) + 3
+    assert set(corpus.images.filter(status="used")["path"]) == {f"1_fake/{name}" for name in used} | {
+        "0_real/good.jpg",
+        "1_fake/good.jpg",
+    }
+    assert corpus.images.filter(status="rejected")["reason"].null_count() == 0
+    badly_named = corpus.images.filter(path="1_fake/caf\\xe9.png")
+    assert badly_named["reason"].to_list() == ["file name is not UTF-8: rename the file"]
+    total = len(FILES) + 3
+    assert f"{total} images in = {len(used) + 2} used + {total - len(used) - 2} rejected" in account(corpus)
+
+
+def test_unreadable_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated: whoever may read everything, as root may, cannot make a file that refuses."""
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert inspect(tmp_path / "a.png") == Inspection(None, 0, reason="unreadable: Permission denied")
+
+
+def test_sixteen_bits_keep_their_high_byte(tmp_path: Path) -> None:
+    path = tmp_path / "sixteen.png"
+    sixteen_bit(path)
+    expected = (np.linspace(0, 65535, 1600).reshape(40, 40).astype(np.uint16) // 256).astype(np.uint8)
+    assert (load_rgb(path) == expected[..., None]).all()
+
+
+@pytest.mark.parametrize("quality", [10, 50, 75, 96])
+def test_jpeg_quality_is_read_back(tmp_path: Path, quality: int) -> None:
+    assert inspect(draw(tmp_path / "a.jpg", 1, quality=quality)).jpeg_quality == quality
+
+
+def test_pixel_id_sees_pixels_and_shape_only(tmp_path: Path) -> None:
+    png = inspect(draw(tmp_path / "a.png", 1))
+    with Image.open(tmp_path / "a.png") as image:
+        image.save(tmp_path / "b.bmp")
+    other = inspect(tmp_path / "b.bmp")
+    assert png.image_id != other.image_id and png.pixel_id == other.pixel_id
+    Image.new("RGB", (10, 40), "red").save(tmp_path / "tall.png")
+    Image.new("RGB", (40, 10), "red").save(tmp_path / "wide.png")
+    assert inspect(tmp_path / "tall.png").pixel_id != inspect(tmp_path / "wide.png").pixel_id
+    assert inspect(tmp_path / "tall.png").phash is None  # flat

@@ -1,0 +1,104 @@
+"""The scan's index: nothing is decoded twice, and nothing that changed is missed."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from nsnet.images import inspect
+from nsnet.scan import scan
+from tests.trees import draw
+
+HOUR_AGO = time.time() - 3600
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for seed in range(5):
+        age(draw(tmp_path / f"tree/{seed}.png", seed))
+    return tmp_path / "tree"
+
+
+def age(path: Path) -> None:
+    """Files changed within the last two seconds are never taken from the index."""
+    os.utime(path, (HOUR_AGO, HOUR_AGO))
+
+
+def test_index_holds_what_inspect_finds(tree: Path, tmp_path: Path) -> None:
+    found = scan(tree, tmp_path / "index.parquet", ["gone.png"])
+    rows = pl.read_parquet(tmp_path / "index.parquet")
+    assert (found.inspected, found.known, rows.height) == (6, 0, 6)
+    for row in rows.iter_rows(named=True):
+        facts = vars(inspect(tree / row["path"]))
+        assert {name: row[name] for name in facts} == facts
+    assert rows["path"].to_list() == sorted(rows["path"])
+
+
+def test_unchanged_files_are_not_read_again(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "index.parquet"
+    scan(tree, index, [])
+    before = index.read_bytes()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("an unchanged file was read")
+
+    monkeypatch.setattr("nsnet.scan.inspect_named", refuse)
+    again = scan(tree, index, [])
+    assert (again.inspected, again.known) == (0, 5)
+    assert index.read_bytes() == before
+
+
+def test_changes_are_seen(tree: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index.parquet"
+    scan(tree, index, [])
+    (tree / "0.png").unlink()
+    draw(tree / "1.png", 99)
+    age(draw(tree / "new.png", 7))
+    assert scan(tree, index, []).inspected == 2
+    rows = {row["path"]: row for row in pl.read_parquet(index).iter_rows(named=True)}
+    assert set(rows) == {"1.png", "2.png", "3.png", "4.png", "new.png"}
+    assert rows["1.png"]["image_id"] == inspect(tree / "1.png").image_id
+
+
+def test_same_size_and_time_within_the_clocks_precision_is_read_again(tree: Path, tmp_path: Path) -> None:
+    index, path = tmp_path / "index.parquet", tree / "note.png"
+    path.write_bytes(b"one")
+    stamp = path.stat().st_mtime_ns
+    scan(tree, index, [])
+    path.write_bytes(b"two")
+    os.utime(path, ns=(stamp, stamp))
+    assert scan(tree, index, []).inspected == 1
+    assert pl.read_parquet(index).filter(path="note.png")["image_id"][0] == inspect(path).image_id
+
+
+def test_touched_files_are_hashed_but_not_decoded(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "index.parquet"
+    scan(tree, index, [])
+    expected = pl.read_parquet(index)
+    for path in tree.iterdir():
+        os.utime(path, (HOUR_AGO + 60, HOUR_AGO + 60))
+    monkeypatch.setattr("nsnet.scan.inspect", lambda path: pytest.fail(f"{path} was decoded"))
+    assert scan(tree, index, []).inspected == 5
+    assert pl.read_parquet(index).drop("mtime_ns").equals(expected.drop("mtime_ns"))
+
+
+def test_index_of_another_version_is_not_used(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "index.parquet"
+    scan(tree, index, [])
+    monkeypatch.setattr("nsnet.scan.INDEX_VERSION", 2)
+    assert scan(tree, index, []).inspected == 5
+
+
+def test_interrupted_scan_leaves_the_old_index(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index = tmp_path / "index.parquet"
+    scan(tree, index, [])
+    before = index.read_bytes()
+    draw(tree / "new.png", 8)
+    monkeypatch.setattr("nsnet.scan.inspect", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        scan(tree, index, [])
+    assert index.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["tree", "index.parquet"]
