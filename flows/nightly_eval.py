@@ -8,10 +8,16 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from nsnet import nightly
+from nsnet import nightly, versions
 
 
 @task(cache_policy=NO_CACHE)  # DVC caches; Prefect's keys do not see files on disk
+def refuse_drift() -> None:
+    """Stop if data/ is not what is committed: `dvc repro` would take any change in silence."""
+    versions.refuse_drift(Path())
+
+
+@task(cache_policy=NO_CACHE)
 def reproduce() -> None:
     """Run `dvc repro` here, its output in the run's log."""
     nightly.reproduce(Path(), get_run_logger().info)
@@ -27,6 +33,8 @@ def publish() -> int:
 
 @flow(name="nsnet")
 def nsnet() -> int:
-    """Nightly evaluation: reproduce, then publish."""
+    """Nightly evaluation: check the data, reproduce, check what the run made of them, publish."""
+    refuse_drift()
     reproduce()
+    refuse_drift()
     return publish()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import open_clip
 import torch
 
 from nsnet import config, stem_vit  # noqa: F401  (stem_vit registers the lab CLIP's image tower)
+from nsnet.contracts import CONDITIONS
 from nsnet.images import Pixels
 from nsnet.provenance import digest, file_sha256
 from nsnet.views import ViewSettings
@@ -21,9 +22,10 @@ LAB_CLIP = Path(__file__).parent / "lab" / "clip"
 LAB_WEIGHTS = LAB_CLIP / "open_clip_model.safetensors"
 LAB_SHA256 = LAB_CLIP / "SHA256"
 RANDOM = "random"
+CLEAN, HARMONISED = CONDITIONS
 # Raise when views.py, patches.py or images.py make other pixels of the same picture: features
 # outlive the code that made them, and tests/test_backbone.py pins what this version makes.
-VIEWS_VERSION = 1
+VIEWS_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,21 @@ def load_backbone(settings: config.Backbone, device: str = "cpu") -> Backbone:
         "mean": [float(value) for value in visual["mean"]],
         "std": [float(value) for value in visual["std"]],
         "views_version": VIEWS_VERSION,
-        **asdict(views),
+        **{key: value for key, value in asdict(views).items() if key != "harmonise"},
     }
     return Backbone(record, model, open_clip.get_tokenizer(name), views, device)
+
+
+def under_conditions(backbone: Backbone, harmonise: config.Harmonise | None) -> dict[str, Backbone]:
+    """The backbone by condition: pictures as they are, and harmonised if settings are given.
+
+    The settings join the record, so features of either condition have keys of their own.
+    """
+    found = {CLEAN: backbone}
+    if harmonise is not None:
+        record = {**backbone.record, "harmonise": harmonise.model_dump()}
+        found[HARMONISED] = replace(backbone, record=record, views=replace(backbone.views, harmonise=harmonise))
+    return found
 
 
 def stack(pixels: list[Pixels], batch: int) -> npt.NDArray[np.uint8]:

@@ -40,7 +40,7 @@ VIEWS = {
         """,
     ),
     "cross_domain": (
-        "One row per detector and generator: the four metrics, the interval of acc, and n",
+        "One row per detector and generator: the four metrics, the interval of acc, n, and what the files give away",
         """
         SELECT r.training_set, r.detector, x.suite, x.generator, x.family, x.in_domain,
                max(x.value) FILTER (x.metric = 'acc') AS acc,
@@ -49,8 +49,8 @@ VIEWS = {
                max(x.value) FILTER (x.metric = 'r_acc') AS r_acc,
                max(x.value) FILTER (x.metric = 'f_acc') AS f_acc,
                max(x.value) FILTER (x.metric = 'ap') AS ap,
-               x.n_real, x.n_fake, x.condition, x.run_id
-        FROM results x JOIN runs r USING (run_id)
+               x.n_real, x.n_fake, b.auc AS file_auc, b.flagged AS files_give_label_away, x.condition, x.run_id
+        FROM results x JOIN runs r USING (run_id) JOIN bias_audit b USING (suite, generator)
         GROUP BY ALL
         ORDER BY r.training_set, r.detector, x.suite, x.family, x.generator
         """,
@@ -58,7 +58,7 @@ VIEWS = {
     "generalization_gap": (
         "Mean in-domain accuracy minus mean held-out accuracy, by detector",
         """
-        SELECT training_set, detector, suite, in_domain_acc, acc AS held_out_acc, in_domain_acc - acc AS gap
+        SELECT training_set, detector, suite, condition, in_domain_acc, acc AS held_out_acc, in_domain_acc - acc AS gap
         FROM leaderboard WHERE in_domain_acc IS NOT NULL
         ORDER BY training_set, gap, detector
         """,
@@ -66,8 +66,8 @@ VIEWS = {
     "hardest_generators": (
         "Held-out generators by the best accuracy any detector reaches on them, hardest first",
         """
-        SELECT training_set, suite, generator, family, max(acc) AS best_acc,
-               arg_max(detector, acc) AS best_detector, avg(acc) AS mean_acc
+        SELECT training_set, suite, condition, generator, family, max(acc) AS best_acc,
+               arg_max(detector, acc) AS best_detector, avg(acc) AS mean_acc, file_auc, files_give_label_away
         FROM cross_domain WHERE NOT in_domain
         GROUP BY ALL
         ORDER BY training_set, best_acc, generator
@@ -84,7 +84,7 @@ def build_catalog(paths: Paths) -> list[str]:
     Raises:
         FileNotFoundError: if a table has not been made yet.
     """
-    missing = [name for name in TABLES if not list(paths.table(name).parent.glob(paths.table(name).name))]
+    missing = [name for name in TABLES if not list(paths.root.glob(str(paths.table(name).relative_to(paths.root))))]
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
     with atomic_path(paths.database) as temporary:

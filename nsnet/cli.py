@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from nsnet.console import clear_errors, print_table
+from nsnet.data_cli import app as data_app
 from nsnet.lab.cli import app as lab_app
 from nsnet.paths import Paths
+from nsnet.suites.cli import app as suites_app
 
 DATABASE = Paths().database
 
 app = typer.Typer(no_args_is_help=True, help="Train, test and compare detectors of AI-generated images.")
 app.add_typer(lab_app, name="lab")
+app.add_typer(suites_app, name="suites")
+app.add_typer(data_app, name="data")
 
 
 class Format(StrEnum):
@@ -53,7 +54,7 @@ def query(
 
     if format is Format.parquet and output is None:
         raise typer.BadParameter("parquet is binary: name a file with --output", param_hint="--format")
-    with _clear_errors():
+    with clear_errors():
         frame = run_query(database, sql)
         if output is not None:
             from nsnet.queries import write_rows
@@ -61,7 +62,7 @@ def query(
             write_rows(frame, format, output)
             print(f"{frame.height} rows in {output}")
         elif format is Format.table:
-            _print_table(frame.columns, frame.iter_rows())
+            print_table(frame.columns, frame.iter_rows())
         else:
             from nsnet.queries import as_text
 
@@ -73,10 +74,10 @@ def leaderboard() -> None:
     """Print the leaderboard of the last `dvc repro`, and where the tables are."""
     from nsnet.nightly import leaderboard_rows
 
-    with _clear_errors():
+    with clear_errors():
         world, rows = leaderboard_rows(Path())
     print(world)
-    _print_table(list(rows[0]), (row.values() for row in rows))
+    print_table(list(rows[0]), (row.values() for row in rows))
     print(f'Tables: {Paths().tables}/*.md and *.csv; SQL: nsnet query "SELECT ..." ({Paths().database})')
 
 
@@ -84,13 +85,17 @@ def leaderboard() -> None:
 def ingest(
     folder: Annotated[Path, typer.Argument(help="Folder of real pictures.")],
     out: Annotated[Path, typer.Option(help="Where to write the tables images and samples.")],
-    suite: Annotated[str | None, typer.Option(help="Name of the suite; the folder's name if left out.")] = None,
+    suite: Annotated[str | None, typer.Option(help="Name of the suite; found from the tree if left out.")] = None,
     workers: Annotated[int, typer.Option(help="Processes that decode.")] = 1,
+    allow_leakage: Annotated[
+        list[str] | None, typer.Option(help="Test generator or real pool (suite/name) that may be in training.")
+    ] = None,
 ) -> None:
     """Read a folder of pictures: hash, decode, format, size, mode, JPEG quality, duplicates.
 
-    Layouts: 0_real/ beside 1_fake/ (also below a generator's folder), real/ beside
-    fake/<generator>/, or a manifest.csv with at least the columns path and label.
+    Layouts: those of the registered suites (`nsnet suites list`), 0_real/ beside 1_fake/ (also
+    below a generator's folder), real/ beside fake/<generator>/, or a manifest (csv, jsonl,
+    parquet) with at least the columns path and label.
 
     Example:
 
@@ -98,8 +103,8 @@ def ingest(
     """
     from nsnet.stages.corpus import read_corpus
 
-    with _clear_errors():
-        print(read_corpus(folder, Paths(out), suite or folder.resolve().name, workers))
+    with clear_errors():
+        print(read_corpus(folder, Paths(out), suite, workers, allow_leakage or []))
 
 
 @app.command()
@@ -115,44 +120,19 @@ def score(
     """
     from nsnet.config import load_params
     from nsnet.parquet import read_table
+    from nsnet.stages.audit import audit_corpus
     from nsnet.stages.evaluate import evaluate
     from nsnet.stages.features import extract
     from nsnet.stages.tables import write_tables
     from nsnet.world import describe
 
     project, here = Paths(), Paths(out)
-    with _clear_errors():
+    with clear_errors():
         params = load_params(project.params)
-        suite = read_table("samples", here.table("samples"))["suite"][0]
+        suites = read_table("samples", here.table("samples"))["suite"].unique()
+        audit_corpus(here, params.audit)
         counts = extract(folder, here, params)
         evaluate(folder, here, project, params)
-        write_tables(here, project, params, suite)
+        write_tables(here, project, params)
     print(f"{counts.computed} images encoded, {counts.cached} already known; tables in {here.tables}/")
-    Console(stderr=True).print(f"[bold]{describe(suite, params.backbone.model)}[/bold]")
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn the errors a user can mend into one clear message and exit code 1."""
-    import duckdb
-
-    try:
-        yield
-    except (ValueError, FileNotFoundError, duckdb.Error) as error:
-        Console(stderr=True).print(f"error: {error}", highlight=False, markup=False)
-        raise typer.Exit(1) from error
-
-
-def _print_table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    table = Table()
-    for column in columns:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(_shown(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    Console(stderr=True).print(f"[bold]{describe(suites, params.backbone.model)}[/bold]")

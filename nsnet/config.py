@@ -34,11 +34,36 @@ class Lab(Section):
     workers: Count
 
 
+class Harmonise(Section):
+    """One crop (size x size pixels) and one JPEG quality for every picture, whatever its label."""
+
+    size: Count
+    jpeg_quality: Annotated[int, Field(ge=1, le=100)]
+
+
 class Corpus(Section):
     """Reading the raw corpora (stage corpus)."""
 
-    suite: str
+    suite: str | None
     workers: Count
+    allow_leakage: list[str]
+    harmonise: Harmonise | None
+
+
+class Audit(Section):
+    """Do the files alone give the label away? (stage audit)."""
+
+    flag_auc: Annotated[float, Field(ge=0.5, le=1)]
+    seed: int
+
+
+class Captions(Section):
+    """Where the training captions come from (stage captions)."""
+
+    source: Literal["auto", "dataset", "blip", "template"]
+    template: str
+    model: str | None
+    batch: Count
 
 
 class Backbone(Section):
@@ -119,6 +144,8 @@ class Params(Section):
 
     lab: Lab
     corpus: Corpus
+    audit: Audit
+    captions: Captions
     backbone: Backbone
     features: Features
     semantics: Semantics

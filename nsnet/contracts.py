@@ -15,7 +15,9 @@ import polars as pl
 METRICS = ("acc", "r_acc", "f_acc", "ap")
 SPLITS = ("train", "validation", "test")
 VIEWS = ("mosaic", "crop", "full")
+CONDITIONS = ("clean", "harmonised")
 FLOATS: dict[str, Any] = {"inner": pl.Float32()}
+STRINGS: dict[str, Any] = {"inner": pl.String()}
 
 
 class Table(pa.DataFrameModel):
@@ -26,7 +28,7 @@ class Table(pa.DataFrameModel):
 
 
 class Images(Table):
-    """One row per file found. images in = used + rejected; image_id is unique among the used ones."""
+    """One row per file found. images in = used + rejected; each picture (pixel_id) is used once."""
 
     path: str = pa.Field(unique=True, description="path below the corpus folder, / separated")
     image_id: str = pa.Field(nullable=True, description="sha256 of the file's bytes, hex; null if it could not be read")
@@ -38,6 +40,9 @@ class Images(Table):
     jpeg_quality: pl.Int32 = pa.Field(
         nullable=True, ge=1, le=100, description="nearest IJG quality of the luma quantisation table; null if not JPEG"
     )
+    has_exif: bool = pa.Field(nullable=True, description="the file holds EXIF data; null if it could not be opened")
+    pixel_id: str = pa.Field(nullable=True, description="sha256 of shape and decoded RGB pixels, hex; null if rejected")
+    phash: str = pa.Field(nullable=True, description="256-bit DCT hash, hex; null if rejected or flat")
     status: str = pa.Field(isin=["used", "rejected"], description="used, or rejected with a reason")
     reason: str = pa.Field(nullable=True, description="why it was rejected, or how it was converted")
 
@@ -53,9 +58,61 @@ class Samples(Table):
     split: str = pa.Field(isin=SPLITS, description="train, validation (settings are chosen here) or test")
     training_set: str = pa.Field(nullable=True, description="which training set a train or validation sample is in")
     real_pool: str = pa.Field(description="pool of reals that fakes of this generator are compared with")
-    in_domain: bool = pa.Field(description="the generator was seen in training")
-    caption: str = pa.Field(nullable=True, description="content-only description")
+    in_domain_for: pl.List = pa.Field(
+        dtype_kwargs=STRINGS, description="training sets that hold this generator; empty for reals"
+    )
+    class_name: str = pa.Field(nullable=True, description="class folder, such as car; null if the layout has none")
+    caption: str = pa.Field(nullable=True, description="content-only description, if the corpus brings one")
     caption_source: str = pa.Field(nullable=True, description="where the caption comes from")
+
+
+class Duplicates(Table):
+    """Two used files that show the same picture; within an exact group the first path is the original."""
+
+    path: str = pa.Field(description="images.path of the later file")
+    original: str = pa.Field(description="images.path of the first one, which counts")
+    kind: str = pa.Field(isin=["bytes", "pixels", "near"], description="equal bytes, equal pixels, or a near hash")
+    distance: pl.Int32 = pa.Field(ge=0, description="bits in which the perceptual hashes differ, of 256")
+    across_suites: bool = pa.Field(description="the files belong to different suites")
+    across_splits: bool = pa.Field(description="the files belong to different splits")
+    across_labels: bool = pa.Field(description="one file is real and the other fake")
+
+
+class BiasAudit(Table):
+    """Per generator, what real and fake test files look like and whether that alone gives the label away."""
+
+    suite: str = pa.Field(description="samples.suite")
+    generator: str = pa.Field(description="samples.generator")
+    family: str = pa.Field(description="samples.family")
+    n_real: pl.Int32 = pa.Field(ge=0, description="real files")
+    n_fake: pl.Int32 = pa.Field(ge=0, description="fake files")
+    formats_real: str = pa.Field(description="containers of the reals with shares")
+    formats_fake: str = pa.Field(description="containers of the fakes with shares")
+    modes_real: str = pa.Field(description="colour modes of the reals with shares")
+    modes_fake: str = pa.Field(description="colour modes of the fakes with shares")
+    sizes_real: str = pa.Field(description="most frequent width x height of the reals with shares")
+    sizes_fake: str = pa.Field(description="most frequent width x height of the fakes with shares")
+    aspect_real: pl.Float64 = pa.Field(description="median width / height of the reals")
+    aspect_fake: pl.Float64 = pa.Field(description="median width / height of the fakes")
+    jpeg_quality_real: pl.Float64 = pa.Field(nullable=True, description="median JPEG quality of the reals")
+    jpeg_quality_fake: pl.Float64 = pa.Field(nullable=True, description="median JPEG quality of the fakes")
+    exif_real: pl.Float64 = pa.Field(ge=0, le=1, description="share of the reals with EXIF data")
+    exif_fake: pl.Float64 = pa.Field(ge=0, le=1, description="share of the fakes with EXIF data")
+    auc: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="cross-validated AUC of a decision tree that sees file metadata only"
+    )
+    auc_low: pl.Float64 = pa.Field(ge=0, le=1, description="lower end of its 95 % interval (Hanley and McNeil)")
+    auc_high: pl.Float64 = pa.Field(ge=0, le=1, description="upper end of its 95 % interval (Hanley and McNeil)")
+    flagged: bool = pa.Field(description="the files alone give the label away (audit.flag_auc)")
+    sentence: str = pa.Field(description="the finding in words")
+
+
+class Captions(Table):
+    """The caption of a training image that the semantic basis is computed from."""
+
+    image_id: str = pa.Field(unique=True, description="images.image_id")
+    caption: str = pa.Field(description="what the picture shows, in words")
+    caption_source: str = pa.Field(description="scene, manifest, template, blip:MODEL, or the suite's own word")
 
 
 class Features(Table):
@@ -103,6 +160,7 @@ class Runs(Table):
     run_id: str = pa.Field(unique=True, description="hash of everything that determines the run")
     detector: str = pa.Field(description="name in params.yaml")
     training_set: str = pa.Field(description="samples.training_set it was trained on")
+    condition: str = pa.Field(isin=CONDITIONS, description="clean, or harmonised: how its pictures were prepared")
     view: str = pa.Field(isin=VIEWS, description="what the detector looks at")
     null_space: str = pa.Field(isin=["none", "text", "random"], description="directions projected out")
     contrastive: bool = pa.Field(description="trained with the contrastive loss as well as BCE")
@@ -119,11 +177,11 @@ class Runs(Table):
 
 
 class Predictions(Table):
-    """Score of one run for one image under one condition."""
+    """Score of one run for one image, prepared as the run's training pictures were."""
 
     run_id: str = pa.Field(description="runs.run_id")
     image_id: str = pa.Field(description="images.image_id")
-    condition: str = pa.Field(description="clean, or the degradation applied before scoring")
+    condition: str = pa.Field(isin=CONDITIONS, description="runs.condition")
     score: pl.Float64 = pa.Field(ge=0, le=1, description="probability of fake; at 0.5 or above called fake")
 
 
@@ -134,7 +192,7 @@ class Results(Table):
     suite: str = pa.Field(description="samples.suite")
     generator: str = pa.Field(description="samples.generator")
     family: str = pa.Field(description="samples.family")
-    in_domain: bool = pa.Field(description="the generator was seen in training")
+    in_domain: bool = pa.Field(description="the run's training set holds the generator")
     condition: str = pa.Field(description="predictions.condition")
     metric: str = pa.Field(isin=METRICS, description="acc, r_acc, f_acc at threshold 0.5, or ap")
     value: pl.Float64 = pa.Field(ge=0, le=1, description="the metric on all images")
@@ -151,7 +209,7 @@ class Means(Table):
     """Plain mean of a metric over a group of generators, and its paired difference to the baseline."""
 
     run_id: str = pa.Field(description="runs.run_id")
-    suite: str = pa.Field(description="samples.suite")
+    suite: str = pa.Field(description="samples.suite, or a protocol over several suites")
     condition: str = pa.Field(description="predictions.condition")
     group: str = pa.Field(description="held-out, in-domain, or family:NAME (held-out generators of that family)")
     metric: str = pa.Field(isin=METRICS, description="as in results")
@@ -168,6 +226,9 @@ class Means(Table):
 TABLES: dict[str, type[Table]] = {
     "images": Images,
     "samples": Samples,
+    "duplicates": Duplicates,
+    "bias_audit": BiasAudit,
+    "captions": Captions,
     "features": Features,
     "patches": Patches,
     "semantic_spectrum": SemanticSpectrum,

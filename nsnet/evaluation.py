@@ -13,54 +13,46 @@ import polars as pl
 from nsnet import config
 from nsnet.contracts import METRICS, make
 from nsnet.metrics import Array, Weights, interval, resampled_metrics, resamples
-
-CLEAN = "clean"
+from nsnet.pairings import Pairing, pairings
+from nsnet.suites import protocols
 
 
 @dataclass(frozen=True)
 class Contest:
     """One generator's fakes against its pool of reals, with the bootstrap counts of both."""
 
-    suite: str
-    generator: str
-    family: str
-    in_domain: bool
-    real: list[str]
-    fake: list[str]
+    pairing: Pairing
+    tables: list[str]
     real_weights: Weights
     fake_weights: Weights
 
-    @property
-    def groups(self) -> list[str]:
-        """Groups whose means this generator enters; in-domain ones enter no other group."""
-        return ["in-domain"] if self.in_domain else ["held-out", f"family:{self.family}"]
+    def groups(self, training_set: str) -> list[tuple[str, str]]:
+        """(table, group) whose means this generator enters; one seen in training enters no other group."""
+        seen = training_set in self.pairing.in_domain_for
+        names = ["in-domain"] if seen else ["held-out", f"family:{self.pairing.family}"]
+        return [(table, name) for table in self.tables for name in names]
 
 
 def contests(samples: pl.DataFrame, settings: config.Evaluate) -> list[Contest]:
-    """Pair every generator of the test split with its real pool.
+    """Draw the bootstrap counts of every pairing; a pool of reals is drawn once for all its generators.
+
+    A generator enters the means of its suite and of every protocol that names it, which
+    names no picture twice.
 
     Raises:
         ValueError: no fakes to test, or pools without reals, all of them named.
     """
-    test = samples.filter(split="test").unique(["suite", "generator", "image_id"]).sort("image_id")
-    fakes = test.filter(label=1).partition_by("suite", "generator", as_dict=True)
-    pools = test.filter(label=0).partition_by("suite", "real_pool", as_dict=True)
-    if not fakes:
-        raise ValueError("the test split has no fakes: nothing to evaluate")
-    wanted = {(suite, rows["real_pool"][0]) for (suite, _), rows in fakes.items()}
-    empty = sorted(f"{suite}/{pool}" for suite, pool in wanted - set(pools))
-    if empty:
-        raise ValueError(f"no real test images in {', '.join(empty)}: each fake needs a pool of reals to be told from")
+    pairs = pairings(samples)
+    pools = {(pair.suite, pair.real_pool): len(pair.real) for pair in pairs}
     weights = {
-        key: resamples(len(pools[key]), settings.bootstrap, settings.seed, f"real/{key[0]}/{key[1]}") for key in wanted
+        (suite, pool): resamples(count, settings.bootstrap, settings.seed, f"real/{suite}/{pool}")
+        for (suite, pool), count in pools.items()
     }
     found = []
-    for (suite, generator), rows in sorted(fakes.items()):
-        pool = (suite, rows["real_pool"][0])
-        fake_weights = resamples(len(rows), settings.bootstrap, settings.seed, f"fake/{suite}/{generator}")
-        real, fake = pools[pool]["image_id"].to_list(), rows["image_id"].to_list()
-        facts = suite, generator, rows["family"][0], rows["in_domain"][0]
-        found.append(Contest(*facts, real, fake, weights[pool], fake_weights))
+    for pair in pairs:
+        tables = [pair.suite, *(key for key, known in protocols().items() if pair.name in known.members)]
+        fake_weights = resamples(len(pair.fake), settings.bootstrap, settings.seed, f"fake/{pair.name}")
+        found.append(Contest(pair, tables, weights[pair.suite, pair.real_pool], fake_weights))
     return found
 
 
@@ -83,11 +75,13 @@ def evaluate_runs(
     }
     results: list[dict[str, Any]] = []
     means: list[dict[str, Any]] = []
-    for (training_set,), members in sorted(runs.partition_by("training_set", as_dict=True).items()):
+    for (training_set, condition), members in sorted(
+        runs.partition_by("training_set", "condition", as_dict=True).items()
+    ):
         baseline = members.filter(detector=settings.baseline)
         if baseline.is_empty():
             raise ValueError(
-                f"evaluate.baseline {settings.baseline!r} was not trained on {training_set};"
+                f"evaluate.baseline {settings.baseline!r} was not trained on {training_set} ({condition});"
                 f" trained were {', '.join(members['detector'])}"
             )
         reference: dict[tuple[str, ...], Array] = {}
@@ -97,9 +91,9 @@ def evaluate_runs(
             for pair in pairs:
                 drawn = _metrics_of(pair, scores[run["run_id"]])
                 results += _result_rows(run, pair, drawn, git_revision)
-                for group in pair.groups:
+                for place in pair.groups(training_set):
                     for metric in METRICS:
-                        grouped[pair.suite, group, metric].append(drawn[metric])
+                        grouped[*place, metric].append(drawn[metric])
             averaged = {key: np.mean(arrays, axis=0) for key, arrays in grouped.items()}
             reference = reference or averaged
             sizes = {key: len(arrays) for key, arrays in grouped.items()}
@@ -111,7 +105,7 @@ def evaluate_runs(
 
 
 def _metrics_of(pair: Contest, scores: dict[str, float]) -> dict[str, Array]:
-    real, fake = (np.array([scores[image_id] for image_id in ids]) for ids in (pair.real, pair.fake))
+    real, fake = (np.array([scores[image_id] for image_id in ids]) for ids in (pair.pairing.real, pair.pairing.fake))
     return resampled_metrics(real, fake, pair.real_weights, pair.fake_weights)
 
 
@@ -126,15 +120,15 @@ def _result_rows(
     for metric, draws in drawn.items():
         yield {
             "run_id": run["run_id"],
-            "suite": pair.suite,
-            "generator": pair.generator,
-            "family": pair.family,
-            "in_domain": pair.in_domain,
-            "condition": CLEAN,
+            "suite": pair.pairing.suite,
+            "generator": pair.pairing.generator,
+            "family": pair.pairing.family,
+            "in_domain": run["training_set"] in pair.pairing.in_domain_for,
+            "condition": run["condition"],
             "metric": metric,
             **_bounded(draws),
-            "n_real": len(pair.real),
-            "n_fake": len(pair.fake),
+            "n_real": len(pair.pairing.real),
+            "n_fake": len(pair.pairing.fake),
             "git_revision": git_revision,
             "data_checksum": run["data_checksum"],
             "backbone_id": run["backbone_id"],
@@ -154,7 +148,7 @@ def _mean_rows(
         yield {
             "run_id": run["run_id"],
             "suite": suite,
-            "condition": CLEAN,
+            "condition": run["condition"],
             "group": group,
             "metric": metric,
             "n_generators": sizes[key],

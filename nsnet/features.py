@@ -52,7 +52,7 @@ def update_features(
     workers: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Counts:
-    """Bring the shards in `folder` up to date with `images` (image_id to file).
+    """Bring a backbone's shards in `folder` up to date with `images` (image_id to file).
 
     Features of known pictures are kept, missing ones computed, those of other pictures,
     views or backbones dropped. `advance` is told how many pictures were encoded.

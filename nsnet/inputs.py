@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nsnet import patches
-from nsnet.images import load_rgb
+from nsnet.backbone import Backbone
 from nsnet.paths import Paths
+from nsnet.views import read_pixels
 
 
 @dataclass
@@ -23,14 +24,12 @@ class Inputs:
     Attributes:
         paths: project whose feature store is read.
         files: image_id to file, for detectors that read pixels.
-        backbone_id: whose features.
-        patch_size: side of a mosaic's patch in pixels.
+        backbone: whose features, and how pictures are shown to it.
     """
 
     paths: Paths
     files: dict[str, Path]
-    backbone_id: str
-    patch_size: int
+    backbone: Backbone
     _matrices: dict[str, tuple[dict[str, int], npt.NDArray[np.float32]]] = field(default_factory=dict)
 
     def get(self, reads: Literal["features", "pixels"], view: str, image_ids: list[str]) -> npt.NDArray[Any]:
@@ -60,7 +59,7 @@ class Inputs:
         missing = [image_id for image_id in image_ids if image_id not in place]
         if missing:
             raise ValueError(
-                f"{len(missing)} images have no {view} features of backbone {self.backbone_id}, the first is"
+                f"{len(missing)} images have no {view} features of backbone {self.backbone.id}, the first is"
                 f" {missing[0]}: is {view} among features.views? Run `dvc repro features`"
             )
         return matrix[[place[image_id] for image_id in image_ids]]
@@ -72,14 +71,16 @@ class Inputs:
             files=str(self.paths.table("patches")),
         )
         columns = (rows[name].to_pylist() for name in ("image_id", "rows", "cols"))
+        views = self.backbone.views
         chosen = {image_id: (np.array(r), np.array(c)) for image_id, r, c in zip(*columns, strict=True)}
 
         def read(image_id: str) -> npt.NDArray[np.uint8]:
-            return patches.mosaic(load_rgb(self.files[image_id]), *chosen[image_id], self.patch_size)
+            pixels = read_pixels(self.files[image_id], views)
+            return patches.mosaic(pixels, *chosen[image_id], views.patch_size)
 
         with ThreadPoolExecutor(2) as pool:  # decoding releases the interpreter lock
             return np.stack(list(pool.map(read, image_ids)))
 
     def _sql(self, statement: str, **values: str) -> Any:
         with duckdb.connect() as connection:
-            return connection.sql(statement, params={"backbone": self.backbone_id, **values}).to_arrow_table()
+            return connection.sql(statement, params={"backbone": self.backbone.id, **values}).to_arrow_table()

@@ -32,7 +32,12 @@ class Paths:
 
     def table(self, name: str) -> Path:
         """The Parquet file, or for features and patches the glob of shards, of a table."""
-        return self.artifacts / _STAGE_OF[name] / (f"{name}-*.parquet" if name in SHARDED else f"{name}.parquet")
+        return self.artifacts / _STAGE_OF[name] / (f"*/{name}-*.parquet" if name in SHARDED else f"{name}.parquet")
+
+    @property
+    def scan_index(self) -> Path:
+        """What the last scan found, by path, size and time; saves time only, so no stage's output."""
+        return self.artifacts / "scan" / "index.parquet"
 
     @property
     def features(self) -> Path:
@@ -64,6 +69,9 @@ SHARDED = ("features", "patches")
 _STAGE_OF = {
     "images": "corpus",
     "samples": "corpus",
+    "duplicates": "corpus",
+    "bias_audit": "audit",
+    "captions": "captions",
     "features": "features",
     "patches": "features",
     "semantic_spectrum": "semantics",

@@ -41,6 +41,24 @@ def generators_plot(results: pl.DataFrame, runs: pl.DataFrame, shown: list[str],
     _save(figure, path)
 
 
+def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
+    """AUC of file metadata alone, by generator, with 95 % intervals and the flag's threshold."""
+    rows = bias.filter(pl.col("auc").is_not_null()).sort("auc", "suite", "generator")
+    figure, axes = plt.subplots(figsize=(6, 0.2 * rows.height + 1.4), layout="constrained")
+    places = list(range(rows.height))
+    errors = [rows["auc"] - rows["auc_low"], rows["auc_high"] - rows["auc"]]
+    axes.errorbar(rows["auc"], places, xerr=errors, fmt="none", lw=1, color=GREY)
+    colours = [ORANGE if flagged else BLUE for flagged in rows["flagged"]]
+    axes.scatter(rows["auc"], places, s=14, zorder=3, c=colours)
+    axes.set_yticks(places, rows.select(pl.format("{}/{}", "suite", "generator")).to_series().to_list(), fontsize=7)
+    axes.axvline(0.5, color="black", lw=0.6, ls=":")
+    axes.axvline(flag_auc, color=ORANGE, lw=0.8, ls="--")
+    axes.set(xlabel="AUC of file metadata alone, 95 % interval", xlim=(0, 1.02))
+    axes.set_title("Do the files give the label away?")
+    axes.grid(axis="x", alpha=0.3)
+    _save(figure, path)
+
+
 def spectrum_plot(spectrum: pl.DataFrame, path: Path) -> None:
     """Singular values of the captions on a log axis; the retained ones are the semantic space."""
     figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")

@@ -16,8 +16,8 @@ from nsnet.files import atomic_path
 
 
 @contextmanager
-def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Yield a function that moves the bar on by a count."""
+def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """Yield a function that moves the bar on by a count; `total` is None if it is not known."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

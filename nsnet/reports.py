@@ -6,15 +6,19 @@ from collections.abc import Callable
 
 import polars as pl
 
+from nsnet.contracts import CONDITIONS
 from nsnet.files import atomic_path
 from nsnet.paths import Paths
 
 DIGITS = 3
+CLEAN, _ = CONDITIONS
+FILE_BIAS = ("file AUC", "files give label away")
 
 
-def leaderboard(runs: pl.DataFrame, means: pl.DataFrame, training_set: str) -> pl.DataFrame:
-    """Held-out means of the detectors of one training set, best accuracy first; intervals as low..high."""
-    rows = means.join(runs, on="run_id").filter(training_set=training_set, group="held-out")
+def leaderboard(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
+    """Held-out means of some runs' detectors, best accuracy first; intervals as low..high."""
+    named = means.join(runs.select("run_id", "detector"), on="run_id")
+    rows = named.filter(group="held-out")
     wide = rows.pivot("metric", index=["suite", "detector"], values="value")
     acc = rows.filter(metric="acc").select(
         "suite",
@@ -24,10 +28,9 @@ def leaderboard(runs: pl.DataFrame, means: pl.DataFrame, training_set: str) -> p
         difference_interval=_range("difference_low", "difference_high"),
         n_generators="n_generators",
     )
-    seen = means.join(runs, on="run_id").filter(training_set=training_set, group="in-domain", metric="acc")
-    in_domain = seen.select("suite", "detector", in_domain_acc="value")
+    in_domain = named.filter(group="in-domain", metric="acc").select("suite", "detector", in_domain_acc="value")
     joined = wide.join(acc, on=["suite", "detector"]).join(in_domain, on=["suite", "detector"], how="left")
-    baseline = rows["baseline"][0]
+    baseline = next(iter(means["baseline"]), "baseline")
     return joined.sort("suite", "acc", "detector", descending=[False, True, False]).select(
         "suite",
         "detector",
@@ -43,34 +46,51 @@ def leaderboard(runs: pl.DataFrame, means: pl.DataFrame, training_set: str) -> p
     )
 
 
-def per_generator(runs: pl.DataFrame, results: pl.DataFrame, training_set: str) -> pl.DataFrame:
+def per_generator(runs: pl.DataFrame, results: pl.DataFrame, bias: pl.DataFrame) -> pl.DataFrame:
     """Every metric of every detector on every generator, with n and interval; one row each."""
-    rows = results.drop("data_checksum", "backbone_id", "git_revision").join(runs, on="run_id")
+    rows = results.join(runs.select("run_id", "detector"), on="run_id").join(_flags(bias), on=["suite", "generator"])
     order = ["suite", "family", "generator", "detector", "metric"]
-    return (
-        rows.filter(training_set=training_set)
-        .select(*order, "in_domain", "value", "ci_low", "ci_high", "n_real", "n_fake", "run_id")
-        .sort(order)
-    )
+    return rows.select(
+        *order, "in_domain", "value", "ci_low", "ci_high", "n_real", "n_fake", *FILE_BIAS, "run_id"
+    ).sort(order)
 
 
-def cross_domain(runs: pl.DataFrame, results: pl.DataFrame, training_set: str) -> pl.DataFrame:
-    """Accuracy, generator by detector; in-domain generators are flagged and sorted apart."""
-    rows = results.filter(metric="acc").join(runs.select("run_id", "detector", "training_set"), on="run_id")
-    wide = (
-        rows.filter(training_set=training_set)
-        .sort("detector")
-        .pivot("detector", index=["suite", "in_domain", "family", "generator", "n_real", "n_fake"], values="value")
-    )
+def cross_domain(runs: pl.DataFrame, results: pl.DataFrame, bias: pl.DataFrame) -> pl.DataFrame:
+    """Accuracy, generator by detector; generators seen in training, or given away by their files, are flagged."""
+    rows = results.filter(metric="acc").join(runs.select("run_id", "detector"), on="run_id")
+    flagged = rows.join(_flags(bias), on=["suite", "generator"])
+    index = ["suite", "in_domain", "family", "generator", "n_real", "n_fake", *FILE_BIAS]
+    wide = flagged.sort("detector").pivot("detector", index=index, values="value")
     return wide.sort("suite", "in_domain", "family", "generator")
 
 
-def families(runs: pl.DataFrame, means: pl.DataFrame, training_set: str) -> pl.DataFrame:
-    """Held-out accuracy by family and detector."""
-    rows = means.filter(pl.col("group").str.starts_with("family:"), metric="acc").join(runs, on="run_id")
-    wide = (
-        rows.filter(training_set=training_set).sort("group").pivot("group", index=["suite", "detector"], values="value")
+def bias_audit(bias: pl.DataFrame) -> pl.DataFrame:
+    """What the files of each generator look like, and how well they give the label away; worst first."""
+    sides = [f"{name}_{side}" for name in ("formats", "sizes", "jpeg_quality", "modes") for side in ("real", "fake")]
+    ranked = bias.sort("auc", "suite", "generator", descending=[True, False, False], nulls_last=True)
+    interval = _range("auc_low", "auc_high").alias("auc 95 %")
+    return ranked.select("suite", "generator", "n_real", "n_fake", *sides, "auc", interval, "flagged")
+
+
+def conditions(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
+    """Held-out accuracy of each detector on pictures as they are and harmonised, side by side."""
+    rows = means.filter(group="held-out", metric="acc").join(runs.drop("condition"), on="run_id")
+    cells = rows.with_columns(cell=pl.format("{} ({})", _rounded("value"), _range("ci_low", "ci_high")))
+    index = ["suite", "training_set", "detector", "n_generators"]
+    return cells.sort("condition").pivot("condition", index=index, values="cell").sort(index)
+
+
+def _flags(bias: pl.DataFrame) -> pl.DataFrame:
+    return bias.select("suite", "generator", "auc", "flagged").rename(
+        dict(zip(("auc", "flagged"), FILE_BIAS, strict=True))
     )
+
+
+def families(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
+    """Held-out accuracy by family and detector."""
+    rows = means.filter(pl.col("group").str.starts_with("family:"), metric="acc")
+    named = rows.join(runs.select("run_id", "detector"), on="run_id").sort("group")
+    wide = named.pivot("group", index=["suite", "detector"], values="value")
     return wide.rename({name: name.removeprefix("family:") for name in wide.columns}).sort("suite", "detector")
 
 
@@ -80,7 +100,7 @@ def controls(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
     Linear heads without the contrastive loss, held-out generators; each cell is the mean
     and its 95 % interval.
     """
-    rows = means.filter(group="held-out", metric="acc").join(runs, on="run_id")
+    rows = means.filter(group="held-out", metric="acc", condition=CLEAN).join(runs.drop("condition"), on="run_id")
     plain = rows.filter(~pl.col("contrastive"), pl.col("detector") != "cnn-control")
     cells = plain.with_columns(cell=pl.format("{} ({})", _rounded("value"), _range("ci_low", "ci_high")))
     wide = cells.sort("null_space").pivot("null_space", index=["suite", "training_set", "view"], values="cell")

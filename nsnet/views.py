@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from nsnet import patches
+from nsnet.config import Harmonise
 from nsnet.images import Pixels, load_rgb
 
 
@@ -21,6 +23,7 @@ class ViewSettings:
         size: side of the square the backbone takes, pixels.
         patch_size, grid, lowest: Patch Selection; grid * patch_size equals size.
         interpolation: bicubic or bilinear, for `full` and for enlarging small pictures.
+        harmonise: what is done to every picture first; None shows it as it is.
     """
 
     size: int
@@ -28,6 +31,7 @@ class ViewSettings:
     grid: int
     lowest: int
     interpolation: str
+    harmonise: Harmonise | None = None
 
 
 @dataclass(frozen=True)
@@ -61,14 +65,9 @@ def make_view(name: str, pixels: Pixels, image_id: str, draw: int, settings: Vie
         return View(_resize(pixels, settings.size, settings.size, settings), "native")
     needed = settings.patch_size if name == "mosaic" else settings.size
     small = min(pixels.shape[:2]) < needed
-    if small:
-        scale = needed / min(pixels.shape[:2])
-        height, width = (max(needed, round(side * scale)) for side in pixels.shape[:2])
-        pixels = _resize(pixels, height, width, settings)
+    pixels = _enlarge(pixels, needed, settings)
     if name == "crop":
-        top, left = (pixels.shape[0] - settings.size) // 2, (pixels.shape[1] - settings.size) // 2
-        crop = pixels[top : top + settings.size, left : left + settings.size]
-        return View(np.ascontiguousarray(crop), "upscaled" if small else "native")
+        return View(_central(pixels, settings.size), "upscaled" if small else "native")
     chosen = patches.select(pixels, settings.patch_size, settings.grid, settings.lowest, _seed(image_id, draw))
     stitched = patches.mosaic(pixels, chosen.rows, chosen.cols, settings.patch_size)
     return View(stitched, "upscaled" if small else chosen.rule, chosen)
@@ -85,8 +84,38 @@ class ViewReader:
 
     def __getitem__(self, index: int) -> list[View]:
         image_id, path = self.images[index]
-        pixels = load_rgb(path)
+        pixels = read_pixels(path, self.settings)
         return [make_view(name, pixels, image_id, 0, self.settings) for name in self.views]
+
+
+def read_pixels(path: Path, settings: ViewSettings) -> Pixels:
+    """The picture that views are made of: uint8 (H, W, 3), harmonised if the settings say so.
+
+    Harmonised, it is cropped to one square (enlarged first if smaller) and saved as JPEG at
+    one IJG quality, whatever its label ("Fake or JPEG?", arXiv 2403.17608).
+    """
+    pixels = load_rgb(path)
+    if settings.harmonise is None:
+        return pixels
+    square = _central(_enlarge(pixels, settings.harmonise.size, settings), settings.harmonise.size)
+    buffer = io.BytesIO()
+    Image.fromarray(square).save(buffer, "JPEG", quality=settings.harmonise.jpeg_quality)
+    with Image.open(buffer) as saved:
+        return np.asarray(saved.convert("RGB"))
+
+
+def _enlarge(pixels: Pixels, needed: int, settings: ViewSettings) -> Pixels:
+    """Resize until the short side has `needed` pixels; a picture that is large enough stays as it is."""
+    short = min(pixels.shape[:2])
+    if short >= needed:
+        return pixels
+    height, width = (max(needed, round(side * needed / short)) for side in pixels.shape[:2])
+    return _resize(pixels, height, width, settings)
+
+
+def _central(pixels: Pixels, size: int) -> Pixels:
+    top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
+    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
 
 
 def _resize(pixels: Pixels, height: int, width: int, settings: ViewSettings) -> Pixels:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LAB_SUITE = "lab"
 LAB_MODEL = "lab-clip"
 
 
-def describe(suite: str, model: str) -> str:
+def describe(suites: Iterable[str], model: str) -> str:
     """One sentence for tables: whose pictures and whose CLIP stand behind a number."""
+    suite = ", ".join(sorted(suites))
     if model == LAB_MODEL and suite == LAB_SUITE:
         return "LAB: simulated generators and a small CLIP of our own; not a published benchmark"
     if model == LAB_MODEL:

@@ -69,12 +69,18 @@ def make_project(folder: Path) -> Path:
     shutil.copy(ROOT / ".gitignore", folder)
     values = yaml.safe_load((folder / "params.yaml").read_text())
     (folder / "params.yaml").write_text(yaml.safe_dump(tiny(values), sort_keys=False))
-    for words in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "tiny project"]):
+    subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    commit(folder)
+    return folder
+
+
+def commit(folder: Path) -> None:
+    """Commit everything in a repository."""
+    for words in (["add", "--all"], ["commit", "--quiet", "--message", "test"]):
         identity = ["-c", "user.name=test", "-c", "user.email=test@example.invalid", "-c", "gc.auto=0"]
         # A fixed date: the same tree is the same commit, and the revision is part of every table.
         dates = {"GIT_AUTHOR_DATE": "2026-01-01T00:00:00Z", "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"}
         subprocess.run(["git", *identity, *words], cwd=folder, check=True, env={**os.environ, **dates})
-    return folder
 
 
 def run(project: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -93,9 +99,10 @@ def environment(project: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny project whose pipeline has run once; tests must leave it as it is."""
+    """A tiny project whose pipeline has run once, committed; tests must leave it as it is."""
     folder = make_project(tmp_path_factory.mktemp("project") / "nsnet")
     run(folder, "dvc", "repro")
+    commit(folder)
     return folder
 
 

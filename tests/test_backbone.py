@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from nsnet import backbone as backbones
 from nsnet.backbone import load_backbone
-from nsnet.config import Backbone, Params
+from nsnet.config import Backbone, Harmonise, Params
 from nsnet.images import Pixels
-from nsnet.views import make_view
+from nsnet.views import make_view, read_pixels
 
-# What VIEWS_VERSION 1 makes of the fixture `picture`. If this fails and the change is meant,
+# What VIEWS_VERSION 2 makes of the fixture `picture`. If this fails and the change is meant,
 # raise VIEWS_VERSION: stored features were made by the older code.
 PINNED_VIEWS = "a3f219973b0ea98f"
 
@@ -25,7 +26,32 @@ def test_views_are_pinned(picture: Pixels, params: Params) -> None:
     total = hashlib.sha256()
     for name in ("mosaic", "crop", "full"):
         total.update(make_view(name, picture, "0" * 64, 0, views).pixels.tobytes())
-    assert (backbones.VIEWS_VERSION, total.hexdigest()[:16]) == (1, PINNED_VIEWS)
+    assert (backbones.VIEWS_VERSION, total.hexdigest()[:16]) == (2, PINNED_VIEWS)
+
+
+def test_harmonised_pictures_are_cropped_and_saved_alike(tmp_path: Path, params: Params, picture: Pixels) -> None:
+    backbone = load_backbone(params.backbone)
+    harmonise = Harmonise(size=120, jpeg_quality=75)
+    found = backbones.under_conditions(backbone, harmonise)
+    assert list(found) == ["clean", "harmonised"] and found["clean"].id == backbone.id
+    assert len({found["harmonised"].id, backbone.id, _harmonised_id(backbone, size=121)}) == 3
+    assert list(backbones.under_conditions(backbone, None)) == ["clean"]
+    views = found["harmonised"].views
+    Image.fromarray(picture).save(tmp_path / "large.png")
+    Image.fromarray(picture[:60, :50]).save(tmp_path / "small.png")
+    large, small = (read_pixels(tmp_path / f"{name}.png", views) for name in ("large", "small"))
+    assert large.shape == small.shape == (120, 120, 3)
+    # Cut from the middle and saved once at the quality asked for, as Pillow does it by itself.
+    top, left = (picture.shape[0] - 120) // 2, (picture.shape[1] - 120) // 2
+    Image.fromarray(picture[top : top + 120, left : left + 120]).save(tmp_path / "again.jpg", quality=75)
+    with Image.open(tmp_path / "again.jpg") as again:
+        assert (np.asarray(again.convert("RGB")) == large).all()
+    # Without the option nothing is touched.
+    assert (read_pixels(tmp_path / "large.png", backbone.views) == picture).all()
+
+
+def _harmonised_id(backbone: backbones.Backbone, size: int) -> str:
+    return backbones.under_conditions(backbone, Harmonise(size=size, jpeg_quality=75))["harmonised"].id
 
 
 @pytest.mark.parametrize(("field", "value"), [("lowest", 20), ("interpolation", "bilinear")])

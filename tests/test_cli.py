@@ -18,6 +18,9 @@ README = (ROOT / "README.md").read_text()
 QUERIES = re.findall(r"^\$ (nsnet query .+?)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
+OTHERS = [["suites", name] for name in ("list", "show", "check")] + [["data", name] for name in ("diff", "gate", "pin")]
+
+
 def test_readme_shows_three_queries() -> None:
     assert len(QUERIES) >= 3
 
@@ -94,7 +97,9 @@ def test_leaderboard_names_its_world(project: Path) -> None:
     assert shown.startswith("LAB: simulated generators") and "univfd" in shown and "tables/" in shown
 
 
-@pytest.mark.parametrize("command", [[], ["query"], ["ingest"], ["score"], ["lab", "train-clip"], ["lab", "calibrate"]])
+@pytest.mark.parametrize(
+    "command", [[], ["query"], ["ingest"], ["score"], ["lab", "train-clip"], ["lab", "calibrate"], *OTHERS]
+)
 def test_help_has_an_example(command: list[str]) -> None:
     shown = CliRunner().invoke(app, [*command, "--help"])
     assert shown.exit_code == 0

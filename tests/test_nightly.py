@@ -90,6 +90,12 @@ def test_deployment_runs_to_a_leaderboard_artifact(served: tuple[Path, dict[str,
     [deployment] = httpx.post(f"{url}/deployments/filter", json={}).json()
     assert deployment["concurrency_limit"] == 1 or deployment["global_concurrency_limit"]["limit"] == 1
     assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
+    # A night that finds other data than the committed stops before it runs anything.
+    (folder / "data/test/1_fake/copy_move/00000.jpg").unlink()
+    drifted = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
+    assert drifted.returncode == 1
+    logs = httpx.post(f"{url}/logs/filter", json={"sort": "TIMESTAMP_DESC"}).json()
+    assert any("lab/copy_move: 0 added, 1 removed, 0 changed" in line["message"] for line in logs)
 
 
 def test_failed_pipeline_is_told_with_its_last_lines(tmp_path: Path) -> None:

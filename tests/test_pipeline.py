@@ -73,7 +73,7 @@ def test_changes_run_what_depends_on_them_and_nothing_else(project: Path, copy_o
     ("begun", "unfinished"),
     [
         ("lab/test/*/*/*.jpg", "lab/manifest.csv"),
-        ("artifacts/features/features-2.parquet", "artifacts/train/runs.parquet"),
+        ("artifacts/features/clean/features-2.parquet", "artifacts/train/runs.parquet"),
     ],
 )
 def test_killed_run_leaves_nothing_that_looks_finished(
@@ -168,6 +168,6 @@ def test_in_domain_never_enters_a_held_out_mean(project: Path) -> None:
 
 
 def test_metrics_and_plots_are_declared(project: Path) -> None:
-    assert "biased/nsnet" in run(project, "dvc", "metrics", "show", "--json").stdout
+    assert "lab/clean/biased/nsnet" in run(project, "dvc", "metrics", "show", "--json").stdout
     shown = run(project, "dvc", "plots", "show", "--json").stdout
-    assert "generators_biased.svg" in shown and "spectrum.svg" in shown
+    assert "generators_lab_biased.svg" in shown and "spectrum.svg" in shown

@@ -41,7 +41,7 @@ def test_real_pictures_reach_a_table(project: Path, tmp_path: Path) -> None:
     assert predictions.height == runs.height * used.height
     assert set(results["generator"]) == set(expected)
     assert results["n_real"].unique().to_list() == [samples.filter(label=0).height]
-    rules = pl.read_parquet(tmp_path / "artifacts/features/features-*.parquet")
+    rules = pl.read_parquet(tmp_path / "artifacts/features/clean/features-*.parquet")
     assert rules.group_by("view").len()["len"].unique().to_list() == [used.height]
     table = (tmp_path / "tables/leaderboard_biased.md").read_text()
     assert "NOT MEANINGFUL" in table and "realset" in table

@@ -13,6 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from nsnet.backbone import load_backbone
+from nsnet.config import load_params
 from nsnet.inputs import Inputs
 from nsnet.lab import scenes
 from nsnet.lab.corpus import BIASED, UNBIASED
@@ -32,10 +34,9 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
         planted bias. Chance is 0.5.
     """
     samples = read_table("samples", paths.table("samples"))
-    backbone_id = read_table("runs", paths.table("runs"))["backbone_id"][0]
     directions = read_table("semantic_basis", paths.table("semantic_basis")).sort("k")
     vectors = np.array(directions["vector"].to_list())
-    inputs = Inputs(paths, {}, backbone_id, patch_size=0)
+    inputs = Inputs(paths, {}, load_backbone(load_params(paths.params).backbone))
     first_side = set(scenes.sides(scenes.SHAPES)[0])
 
     def split(name: str, training_set: str) -> tuple[Features, list[bool], list[int]]:

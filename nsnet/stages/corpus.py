@@ -1,4 +1,4 @@
-"""Stage corpus: read the raw corpora in data/ into the tables images and samples."""
+"""Stage corpus: read the raw corpora in data/ into the tables images, samples and duplicates."""
 
 from __future__ import annotations
 
@@ -7,30 +7,43 @@ from pathlib import Path
 import polars as pl
 
 from nsnet.config import load_params
-from nsnet.ingest import ingest
+from nsnet.ingest import Corpus, ingest
 from nsnet.parquet import write_table
 from nsnet.paths import Paths
-from nsnet.progress import cost
+from nsnet.progress import bar, cost
+
+# Every file is in the table images; a log of a million lines helps nobody.
+SHOWN = 20
 
 
-def read_corpus(root: Path, paths: Paths, suite: str, workers: int) -> str:
-    """Write both tables and return a sentence that accounts for every file."""
-    images, samples = ingest(root, suite, workers)
-    write_table("images", images, paths.table("images"))
-    write_table("samples", samples, paths.table("samples"))
-    return account(images, samples)
+def read_corpus(root: Path, paths: Paths, suite: str | None, workers: int, allow_leakage: list[str]) -> str:
+    """Write the three tables and return sentences that account for every file."""
+    with bar("corpus", None) as advance:
+        corpus = ingest(root, paths.scan_index, suite, workers, allow_leakage, advance)
+    for name in ("images", "samples", "duplicates"):
+        write_table(name, getattr(corpus, name), paths.table(name))
+    return account(corpus)
 
 
-def account(images: pl.DataFrame, samples: pl.DataFrame) -> str:
+def account(corpus: Corpus) -> str:
     """images in = used + rejected, and why each was rejected or converted."""
+    images, samples = corpus.images, corpus.samples
     used, rejected = (images.filter(status=status) for status in ("used", "rejected"))
     assert images.height == used.height + rejected.height
+    fakes = samples.filter(label=1).select("suite", "generator").unique().height
     lines = [
         f"corpus: {images.height} images in = {used.height} used + {rejected.height} rejected;"
-        f" {samples.height} samples of {samples.filter(label=1)['generator'].n_unique()} generators"
+        f" {samples.height} samples of {fakes} generators; suites: {', '.join(samples['suite'].unique().sort())}"
     ]
     for kind, rows in (("rejected", rejected), ("converted", used.filter(pl.col("reason").is_not_null()))):
-        lines += [f"  {kind} {path}: {reason}" for path, reason in rows.select("path", "reason").iter_rows()]
+        shown = rows.select("path", "reason").head(SHOWN).iter_rows()
+        lines += [f"  {kind} {path}: {reason}" for path, reason in shown]
+        lines += [f"  ... and {rows.height - SHOWN} more {kind}: table images"] if rows.height > SHOWN else []
+    kinds = corpus.duplicates.group_by("kind").len().sort("kind")
+    lines += [f"  {count} pairs of {kind} duplicates: table duplicates" for kind, count in kinds.iter_rows()]
+    if corpus.others:
+        others = ", ".join(f"{suffix} {count}" for suffix, count in corpus.others.items())
+        lines.append(f"  left alone, no pictures: {others}")
     return "\n".join(lines)
 
 
@@ -38,4 +51,4 @@ def main() -> None:
     paths = Paths()
     settings = load_params(paths.params).corpus
     with cost(paths.cost("corpus")):
-        print(read_corpus(paths.data, paths, settings.suite, settings.workers))
+        print(read_corpus(paths.data, paths, settings.suite, settings.workers, settings.allow_leakage))

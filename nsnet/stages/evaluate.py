@@ -8,12 +8,12 @@ from pathlib import Path
 import polars as pl
 
 from nsnet import config
-from nsnet.backbone import load_backbone
+from nsnet.backbone import CLEAN, load_backbone, under_conditions
 from nsnet.config import load_params
 from nsnet.contracts import make
 from nsnet.detectors import load_detector
 from nsnet.device import best_device
-from nsnet.evaluation import CLEAN, contests, evaluate_runs
+from nsnet.evaluation import contests, evaluate_runs
 from nsnet.files import atomic_path
 from nsnet.inputs import Inputs
 from nsnet.parquet import read_table, write_table
@@ -22,16 +22,16 @@ from nsnet.progress import bar, cost
 from nsnet.provenance import git_revision
 
 
-def score_images(runs: pl.DataFrame, image_ids: list[str], inputs: Inputs, detectors: Path) -> pl.DataFrame:
-    """Score images with each run: the table predictions, by run and image."""
+def score_images(runs: pl.DataFrame, image_ids: list[str], inputs: dict[str, Inputs], detectors: Path) -> pl.DataFrame:
+    """Score images with each run, under the run's condition: the table predictions, by run and image."""
     parts = []
     with bar("score", runs.height) as advance:
-        for run_id, view in runs.sort("run_id").select("run_id", "view").iter_rows():
+        for run_id, view, condition in runs.sort("run_id").select("run_id", "view", "condition").iter_rows():
             detector = load_detector(detectors / f"{run_id}.safetensors")
-            scores = detector.score(inputs.get(detector.reads, view, image_ids))
+            scores = detector.score(inputs[condition].get(detector.reads, view, image_ids))
             parts.append(
                 pl.DataFrame({"image_id": image_ids, "score": scores}).with_columns(
-                    run_id=pl.lit(run_id), condition=pl.lit(CLEAN)
+                    run_id=pl.lit(run_id), condition=pl.lit(condition)
                 )
             )
             advance(1)
@@ -47,17 +47,17 @@ def evaluate(root: Path, paths: Paths, trained: Paths, params: config.Params) ->
     runs = read_table("runs", trained.table("runs"))
     samples = read_table("samples", paths.table("samples"))
     images = read_table("images", paths.table("images")).filter(status="used")
-    backbone_id = load_backbone(params.backbone, best_device()).id
-    foreign = runs.filter(pl.col("backbone_id") != backbone_id)
+    backbones = under_conditions(load_backbone(params.backbone, best_device()), params.corpus.harmonise)
+    foreign = runs.filter(~pl.col("backbone_id").is_in([backbone.id for backbone in backbones.values()]))
     if foreign.height:
         raise ValueError(
             f"run {foreign['run_id'][0]} was trained on backbone {foreign['backbone_id'][0]}, params.yaml names"
-            f" {backbone_id}: run `dvc repro train`"
+            f" {backbones[CLEAN].id}: run `dvc repro train`"
         )
     pairs = contests(samples, params.evaluate)
     files = {image_id: root / name for image_id, name in images.select("image_id", "path").iter_rows()}
-    inputs = Inputs(paths, files, backbone_id, params.backbone.patch_size)
-    tested = sorted({image_id for pair in pairs for image_id in (*pair.real, *pair.fake)})
+    inputs = {condition: Inputs(paths, files, backbone) for condition, backbone in backbones.items()}
+    tested = sorted({image_id for pair in pairs for image_id in (*pair.pairing.real, *pair.pairing.fake)})
     predictions = score_images(runs, tested, inputs, trained.detectors)
     with bar("evaluate", runs.height) as advance:
         results, means = evaluate_runs(runs, pairs, predictions, params.evaluate, git_revision(), advance)
@@ -68,10 +68,12 @@ def evaluate(root: Path, paths: Paths, trained: Paths, params: config.Params) ->
 
 def headline(runs: pl.DataFrame, means: pl.DataFrame) -> dict[str, dict[str, float]]:
     """Held-out means by training set and detector, for `dvc metrics`."""
-    rows = means.filter(group="held-out").join(runs, on="run_id").sort("training_set", "detector", "metric")
+    rows = means.filter(group="held-out").join(runs.drop("condition"), on="run_id")
+    rows = rows.sort("suite", "condition", "training_set", "detector", "metric")
     figures: dict[str, dict[str, float]] = {}
-    for training_set, detector, metric, value in rows.select("training_set", "detector", "metric", "value").iter_rows():
-        figures.setdefault(f"{training_set}/{detector}", {})[metric] = round(value, 4)
+    named = rows.select("suite", "condition", "training_set", "detector", "metric", "value")
+    for *place, metric, value in named.iter_rows():
+        figures.setdefault("/".join(place), {})[metric] = round(value, 4)
     return figures
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import polars as pl
 
 from nsnet import config
-from nsnet.backbone import load_backbone
+from nsnet.backbone import load_backbone, under_conditions
 from nsnet.config import load_params
 from nsnet.device import best_device
 from nsnet.features import Counts, update_features
@@ -20,12 +21,24 @@ def extract(root: Path, paths: Paths, params: config.Params) -> Counts:
     """Bring the feature store up to date with the table images, whose files lie below `root`."""
     images = read_table("images", paths.table("images")).filter(status="used")
     files = {image_id: root / name for image_id, name in images.select("image_id", "path").iter_rows()}
-    backbone = load_backbone(params.backbone, best_device())
+    backbones = under_conditions(load_backbone(params.backbone, best_device()), params.corpus.harmonise)
+    for stale in {path for path in paths.features.glob("*") if path.is_dir()} - {paths.features / c for c in backbones}:
+        shutil.rmtree(stale)
     settings = params.features
-    with bar("features", len(files)) as advance:
-        return update_features(
-            paths.features, files, backbone, list(settings.views), settings.batch, settings.workers, advance
-        )
+    with bar("features", len(files) * len(backbones)) as advance:
+        counts = [
+            update_features(
+                paths.features / condition,
+                files,
+                backbone,
+                list(settings.views),
+                settings.batch,
+                settings.workers,
+                advance,
+            )
+            for condition, backbone in backbones.items()
+        ]
+    return Counts(sum(c.cached for c in counts), sum(c.computed for c in counts))
 
 
 def rules(paths: Paths) -> pl.DataFrame:

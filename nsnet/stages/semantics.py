@@ -42,8 +42,7 @@ def main() -> None:
     params = load_params(paths.params)
     settings = params.semantics
     with cost(paths.cost("semantics")):
-        samples = read_table("samples", paths.table("samples")).filter(split="train")
-        captions = samples.unique("image_id").sort("image_id")["caption"].drop_nulls().to_list()
+        captions = read_table("captions", paths.table("captions"))["caption"].to_list()
         backbone = load_backbone(params.backbone, best_device())
         found = spectrum(encode_captions(backbone, captions, settings.batch), settings.normalise, settings.centre)
         rank = choose_rank(found, settings.energy, settings.tolerance, settings.rank)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import time
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from nsnet.backbone import load_backbone
+from nsnet.backbone import load_backbone, under_conditions
 from nsnet.config import load_params
 from nsnet.contracts import make
 from nsnet.detectors import make_detector
@@ -51,56 +52,59 @@ def main() -> None:
     images = read_table("images", paths.table("images")).filter(status="used")
     basis_rows = read_table("semantic_basis", paths.table("semantic_basis"))
     basis = np.array(basis_rows.filter("retained").sort("k")["vector"].to_list()).reshape(-1, basis_rows.height)
-    backbone = load_backbone(params.backbone, best_device())
+    backbones = under_conditions(load_backbone(params.backbone, best_device()), params.corpus.harmonise)
     files = {image_id: paths.data / name for image_id, name in images.select("image_id", "path").iter_rows()}
-    inputs = Inputs(paths, files, backbone.id, params.backbone.patch_size)
     common = {
         "seed": settings.seed,
         "git_revision": git_revision(),
         "data_checksum": file_sha256(paths.table("samples"))[:12],
-        "backbone_id": backbone.id,
-        "backbone": json.dumps(backbone.record, sort_keys=True),
-        "world": describe(params.corpus.suite, params.backbone.model),
-        "device": backbone.device,
+        "world": describe(samples["suite"].unique().to_list(), params.backbone.model),
+        "device": best_device(),
     }
     semantics = {"rank": len(basis), "basis": file_sha256(paths.table("semantic_basis"))[:12]}
     training_sets = samples.filter(split="train")["training_set"].unique().sort().to_list()
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
     shutil.rmtree(paths.detectors, ignore_errors=True)
-    with cost(paths.cost("train")), bar("train", len(training_sets) * len(settings.detectors)) as advance:
-        for training_set in training_sets:
-            for name, choice in settings.detectors.items():
-                start = time.perf_counter()
-                saved = {
-                    "detector": choice.model_dump(),
-                    "train": settings.fitting.model_dump(),
-                    "semantics": semantics,
+    trainings = list(itertools.product(backbones, training_sets, settings.detectors))
+    shown = {condition: Inputs(paths, files, backbone) for condition, backbone in backbones.items()}
+    with cost(paths.cost("train")), bar("train", len(trainings)) as advance:
+        for condition, training_set, name in trainings:
+            start = time.perf_counter()
+            choice, inputs = settings.detectors[name], shown[condition]
+            saved = {
+                "detector": choice.model_dump(),
+                "train": settings.fitting.model_dump(),
+                "semantics": semantics,
+                "training_set": training_set,
+            }
+            run_id = digest([name, saved, common["data_checksum"], inputs.backbone.id])
+            detector = make_detector(choice, settings.fitting, basis)
+            chosen = detector.fit(
+                load_split(samples, training_set, "train", detector, choice.view, inputs),
+                load_split(samples, training_set, "validation", detector, choice.view, inputs),
+                settings.seed,
+            )
+            save_weights(detector, paths.detectors / f"{run_id}.safetensors", saved)
+            rows.append(
+                {
+                    "run_id": run_id,
+                    "detector": name,
                     "training_set": training_set,
+                    "condition": condition,
+                    "view": choice.view,
+                    "null_space": choice.null_space,
+                    "contrastive": choice.contrastive,
+                    **common,
+                    "backbone_id": inputs.backbone.id,
+                    "backbone": json.dumps(inputs.backbone.record, sort_keys=True),
+                    "params": json.dumps(saved, sort_keys=True),
+                    "chosen": json.dumps(chosen, sort_keys=True),
+                    "validation_acc": chosen["validation_acc"],
                 }
-                run_id = digest([name, saved, common["data_checksum"], common["backbone_id"]])
-                detector = make_detector(choice, settings.fitting, basis)
-                chosen = detector.fit(
-                    load_split(samples, training_set, "train", detector, choice.view, inputs),
-                    load_split(samples, training_set, "validation", detector, choice.view, inputs),
-                    settings.seed,
-                )
-                save_weights(detector, paths.detectors / f"{run_id}.safetensors", saved)
-                parts = {"view": choice.view, "null_space": choice.null_space, "contrastive": choice.contrastive}
-                rows.append(
-                    {
-                        "run_id": run_id,
-                        "detector": name,
-                        "training_set": training_set,
-                        **parts,
-                        **common,
-                        "params": json.dumps(saved, sort_keys=True),
-                        "chosen": json.dumps(chosen, sort_keys=True),
-                        "validation_acc": chosen["validation_acc"],
-                    }
-                )
-                seconds[run_id] = round(time.perf_counter() - start, 3)
-                advance(1)
+            )
+            seconds[run_id] = round(time.perf_counter() - start, 3)
+            advance(1)
         write_table("runs", make("runs", rows), paths.table("runs"))
     with atomic_path(paths.cost("runs")) as temporary:
         temporary.write_text(json.dumps(seconds, indent=2) + "\n")

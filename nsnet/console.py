@@ -1,0 +1,39 @@
+"""What every command shares: tables on the terminal and clear errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+@contextmanager
+def clear_errors() -> Iterator[None]:
+    """Turn the errors a user can mend into one clear message and exit code 1."""
+    import duckdb
+
+    try:
+        yield
+    except (ValueError, FileNotFoundError, duckdb.Error) as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", highlight=False, markup=False)
+        raise typer.Exit(1) from error
+
+
+def print_table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print rows as a Rich table; as wide as it needs when not on a terminal."""
+    table = Table()
+    for column in columns:
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,57 @@
+"""Which fakes are told from which reals: every test generator with its real pool."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """One generator's test fakes and the reals they are compared with, by image_id in order.
+
+    `in_domain_for` names the training sets that have seen the generator.
+    """
+
+    suite: str
+    generator: str
+    family: str
+    real_pool: str
+    in_domain_for: frozenset[str]
+    real: list[str]
+    fake: list[str]
+
+    @property
+    def name(self) -> str:
+        """suite/generator, as protocols and messages name it."""
+        return f"{self.suite}/{self.generator}"
+
+
+def pairings(samples: pl.DataFrame) -> list[Pairing]:
+    """Pair every generator of the test split with its real pool, by suite and generator.
+
+    Raises:
+        ValueError: no fakes to test, or pools without reals, all of them named.
+    """
+    test = samples.filter(split="test").unique(["suite", "generator", "label", "image_id"]).sort("image_id")
+    fakes = test.filter(label=1).partition_by("suite", "generator", as_dict=True)
+    pools = test.filter(label=0).partition_by("suite", "real_pool", as_dict=True)
+    if not fakes:
+        raise ValueError("the test split has no fakes: nothing to evaluate")
+    wanted = {(suite, rows["real_pool"][0]) for (suite, _), rows in fakes.items()}
+    empty = sorted(f"{suite}/{pool}" for suite, pool in wanted - set(pools))
+    if empty:
+        raise ValueError(f"no real test images in {', '.join(empty)}: each fake needs a pool of reals to be told from")
+    return [
+        Pairing(
+            suite,
+            generator,
+            rows["family"][0],
+            rows["real_pool"][0],
+            frozenset(rows["in_domain_for"][0].to_list()),
+            pools[suite, rows["real_pool"][0]]["image_id"].to_list(),
+            rows["image_id"].to_list(),
+        )
+        for (suite, generator), rows in sorted(fakes.items())
+    ]

@@ -1,0 +1,156 @@
+"""Versions of the raw corpora: what changed by generator, where it came from, and whether it drifted.
+
+DVC keeps the files; data.dvc points at them. Here its differences are told by generator,
+and the pointer is given its provenance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+from dvc.api import DVCFileSystem
+from dvc_data.index import DataIndexDirError
+from ruamel.yaml import YAML
+
+from nsnet.files import atomic_path
+from nsnet.layouts import Role, roles
+from nsnet.manifests import NAMES, find_manifest, manifest_roles
+from nsnet.paths import Paths
+from nsnet.suites import suites
+
+DIFFERENCES = {"suite": pl.String, "generator": pl.String, "added": pl.Int64, "removed": pl.Int64, "changed": pl.Int64}
+ELSEWHERE = ("(no suite)", "(no generator)")
+
+
+def data_diff(root: Path, revision: str) -> pl.DataFrame:
+    """Generators of data/ with files added, removed or changed between a git revision and now.
+
+    Columns suite, generator, added, removed, changed; reals are under their pool's name, and
+    a renamed file is one removed and one added.
+
+    Raises:
+        ValueError: DVC cannot compare, with its reason.
+    """
+    found = json.loads(_dvc(root, "diff", "--json", revision, "--targets", "data") or "{}")
+    before, now = _owners(root, revision), _owners(root, None)
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+
+    def count(path: str, owners: dict[str, Role], kind: str) -> None:
+        name = path.removeprefix("data/")
+        if Path(name).name in NAMES or path.endswith("/"):  # a manifest is no generator's, a folder no file
+            return
+        role = owners.get(name) or next(iter(roles([name], "data", None)[0]), None)
+        key = (role.suite, role.generator) if role else ELSEWHERE
+        counts.setdefault(key, {"added": 0, "removed": 0, "changed": 0})[kind] += 1
+
+    for kind, owners in (("added", now), ("deleted", before), ("modified", now)):
+        for entry in found.get(kind, []):
+            count(entry["path"], owners, {"deleted": "removed", "modified": "changed"}.get(kind, kind))
+    for entry in found.get("renamed", []):
+        count(entry["path"]["old"], before, "removed")
+        count(entry["path"]["new"], now, "added")
+    if not counts and any(found.get(kind) for kind in ("added", "deleted", "modified", "renamed")):
+        # A manifest, or a listing that is in no cache: that there is a difference is all DVC can say.
+        counts[ELSEWHERE] = {"added": 0, "removed": 0, "changed": 1}
+    rows = [{"suite": suite, "generator": name, **numbers} for (suite, name), numbers in sorted(counts.items())]
+    return pl.DataFrame(rows, schema=DIFFERENCES)
+
+
+def refuse_drift(root: Path) -> None:
+    """Stop if data/ is no longer what the commit says it is; data that is not there yet is no drift.
+
+    Raises:
+        ValueError: with the changes by generator and what to do about them.
+    """
+    if not Paths(root).data.exists():
+        return
+    changes = data_diff(root, "HEAD")
+    if changes.height:
+        lines = [
+            f"  {suite}/{generator}: {added} added, {removed} removed, {changed} changed"
+            for suite, generator, added, removed, changed in changes.iter_rows()
+        ]
+        raise ValueError(
+            "data/ is not what is committed in data.dvc:\n"
+            + "\n".join(lines)
+            + "\nIf that is wanted: `dvc repro corpus`, `nsnet data pin`, and commit data.dvc;"
+            " if not: `dvc checkout data.dvc`"
+        )
+
+
+def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) -> dict[str, Any]:
+    """Write each suite's provenance, and each generator's files and checksum, into data.dvc; return what was written.
+
+    Args:
+        root: the project.
+        samples, images: tables of the corpus stage.
+        accessed: day on which the pictures were fetched, YYYY-MM-DD.
+    """
+    corpora = {suite: _provenance(suite, accessed) for suite in samples["suite"].unique().sort()}
+    used = images.filter(status="used").select("path", "image_id")
+    rows = samples.select("suite", "generator", "image_id").unique().join(used, on="image_id")
+    for (suite, generator), files in sorted(rows.partition_by("suite", "generator", as_dict=True).items()):
+        pairs = files.select("path", "image_id").sort("path").rows()
+        listing = "\n".join(f"{image_id} {path}" for path, image_id in pairs)
+        record = {"images": files.height, "sha256": hashlib.sha256(listing.encode()).hexdigest()[:16]}
+        corpora[suite]["generators"][generator] = record
+    pointer = root / "data.dvc"
+    yaml = YAML()
+    content = yaml.load(pointer)
+    content["desc"] = "Raw corpora: " + ", ".join(str(facts["title"]) for facts in corpora.values())
+    content["meta"] = {"corpora": corpora}
+    with atomic_path(pointer) as temporary:
+        yaml.dump(content, temporary)
+    return corpora
+
+
+def _provenance(suite: str, accessed: str) -> dict[str, Any]:
+    known = suites().get(suite)
+    if known is None:
+        unknown = "not registered: fill in by hand"
+        facts = {"title": suite, "producer": unknown, "citation": unknown, "url": unknown, "licence": unknown}
+    else:
+        producer = known.citation.partition(":")[0]
+        facts = {"title": known.title, "producer": producer, "citation": known.citation.strip()}
+        facts |= {"url": "; ".join(known.hosts), "licence": known.licence}
+    return {**facts, "accessed": accessed, "generators": {}}
+
+
+def _owners(root: Path, revision: str | None) -> dict[str, Role]:
+    """Roles by path below data/ that the manifests of a revision, or those of now, tell."""
+    if revision is None:
+        return dict(_manifest_roles(root / "data"))
+    tracked = DVCFileSystem(str(root), rev=revision)
+    try:
+        tops = [Path(entry).name for entry in tracked.ls("data", detail=False)]
+    except (FileNotFoundError, DataIndexDirError):  # no data then, or its listing is in no cache
+        return {}
+    with TemporaryDirectory() as folder:
+        for name in [*NAMES, *(f"{top}/{name}" for top in tops if top not in NAMES for name in NAMES)]:
+            if tracked.exists(f"data/{name}"):
+                Path(folder, name).parent.mkdir(exist_ok=True)
+                tracked.get_file(f"data/{name}", str(Path(folder, name)))
+        return dict(_manifest_roles(Path(folder)))
+
+
+def _manifest_roles(folder: Path) -> Iterator[tuple[str, Role]]:
+    for top in [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]:
+        manifest = find_manifest(top)
+        if manifest:
+            prefix = "" if top == folder else top.name
+            yield from ((role.path, role) for role in manifest_roles(manifest, prefix, prefix or "data"))
+
+
+def _dvc(root: Path, *words: str) -> str:
+    finished = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, capture_output=True, text=True)
+    if finished.returncode:
+        raise ValueError(f"dvc {' '.join(words)} failed:\n{finished.stderr.strip()}")
+    return finished.stdout
