@@ -246,6 +246,11 @@ def make(name: str, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame([{column: row[column] for column in schema} for row in rows], schema=schema)
 
 
+def fit(name: str, frame: pl.DataFrame) -> pl.DataFrame:
+    """Give a frame the columns and types of table `name`; surplus columns are left out."""
+    return frame.select(pl.col(column).cast(dtype) for column, dtype in make(name, []).schema.items())
+
+
 def check(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     """Validate an eager frame against table `name`, in column order.
 

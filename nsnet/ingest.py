@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import polars as pl
 
-from nsnet.contracts import check, make
+from nsnet.contracts import check, fit
 from nsnet.duplicates import count_once, find_duplicates, refuse_leaks, with_scopes
 from nsnet.layouts import EXPECTED, Role, roles
 from nsnet.manifests import find_manifest, manifest_roles
@@ -71,7 +71,7 @@ def ingest(
     everything = [*listed, *placed]
     if not everything:
         raise ValueError(f"no pictures found in {root}: expected {EXPECTED}")
-    images = _reject(make("images", facts.iter_rows(named=True)), reasons)
+    images = _reject(fit("images", facts), reasons)
     duplicates = find_duplicates(images)
     images, stands_for = count_once(images, duplicates)
     places = pl.DataFrame(everything)
@@ -133,7 +133,7 @@ def _samples(places: pl.DataFrame, stands_for: dict[str, str]) -> pl.DataFrame:
     flagged = makers.with_columns(in_domain_for=pl.Series(in_domain, dtype=pl.List(pl.String)))
     joined = once.join(flagged, on=["suite", "generator", "label"])
     order = ["split", "training_set", "suite", "generator", "label", "real_pool", "image_id"]
-    return check("samples", make("samples", joined.iter_rows(named=True)).sort(order))
+    return check("samples", fit("samples", joined).sort(order))
 
 
 def _with_validation(rows: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from nsnet.config import Lab, Params
-from nsnet.lab import scenes
+from nsnet.lab import calibration, scenes
 from nsnet.lab.camera import photograph
 from nsnet.lab.corpus import BIASED, UNBIASED, make_picture, plan, render_corpus
 from nsnet.lab.simulators import simulator, simulators
@@ -113,3 +113,19 @@ def test_training_on_an_unknown_simulator_fails_before_rendering(tmp_path: Path,
     with pytest.raises(ValueError, match="did you mean bilinear_decoder"):
         render_corpus(settings, tmp_path / "lab")
     assert not (tmp_path / "lab").exists()
+
+
+@pytest.mark.parametrize("threshold", [0.01, 0.05, 0.33, 0.35, 0.97, 1.0, 2.0])
+def test_weakest_strength_is_the_least_step_that_is_learned(
+    params: Params, monkeypatch: pytest.MonkeyPatch, threshold: float
+) -> None:
+    asked: list[float] = []
+
+    def learned(key: str, strength: float, params: Params, per_class: int) -> float:
+        asked.append(strength)
+        return 0.99 if strength >= threshold else 0.6
+
+    monkeypatch.setattr(calibration, "learnability", learned)
+    expected = next((step / 20 for step in range(1, 21) if step / 20 >= threshold), 1.0)
+    assert calibration.weakest_strength("copy_move", params, 400) == expected
+    assert len(asked) <= 5
