@@ -66,7 +66,8 @@ def cross_domain(runs: pl.DataFrame, results: pl.DataFrame, bias: pl.DataFrame) 
 
 def bias_audit(bias: pl.DataFrame) -> pl.DataFrame:
     """What the files of each generator look like, and how well they give the label away; worst first."""
-    sides = [f"{name}_{side}" for name in ("formats", "sizes", "jpeg_quality", "modes") for side in ("real", "fake")]
+    names = ("formats", "sizes", "aspect", "jpeg_quality", "modes", "exif")
+    sides = [f"{name}_{side}" for name in names for side in ("real", "fake")]
     ranked = bias.sort("auc", "suite", "generator", descending=[True, False, False], nulls_last=True)
     interval = _range("auc_low", "auc_high").alias("auc 95 %")
     return ranked.select("suite", "generator", "n_real", "n_fake", *sides, "auc", interval, "flagged")
