@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,6 +105,7 @@ def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) 
         corpora[suite]["generators"][generator] = record
     pointer = root / "data.dvc"
     yaml = YAML()
+    yaml.width = 120
     content = yaml.load(pointer)
     content["desc"] = "Raw corpora: " + ", ".join(str(facts["title"]) for facts in corpora.values())
     content["meta"] = {"corpora": corpora}
@@ -118,7 +120,7 @@ def _provenance(suite: str, accessed: str) -> dict[str, Any]:
         unknown = "not registered: fill in by hand"
         facts = {"title": suite, "producer": unknown, "citation": unknown, "url": unknown, "licence": unknown}
     else:
-        producer = known.citation.partition(":")[0]
+        producer = re.split(r"[:.]", known.citation)[0]
         facts = {"title": known.title, "producer": producer, "citation": known.citation.strip()}
         facts |= {"url": "; ".join(known.hosts), "licence": known.licence}
     return {**facts, "accessed": accessed, "generators": {}}
