@@ -22,7 +22,7 @@ def train_clip(
         tuple[int, int, int], typer.Option(help="Steps on random scenes, then on look-alikes, twice.")
     ] = (600, 800, 900),
 ) -> None:
-    """Train the lab CLIP from rendered scenes (about an hour on two cores).
+    """Train the lab CLIP from rendered scenes (55 minutes on two cores).
 
     Examples:
 
@@ -100,7 +100,7 @@ def leakage(
 
     Example:
 
-      nsnet lab leakage --view mosaic --rank 0 --rank 13
+      nsnet lab leakage --view mosaic --rank 0 --rank 14
     """
     import polars as pl
 
@@ -108,5 +108,5 @@ def leakage(
     from nsnet.paths import Paths
     from nsnet.reports import markdown_table
 
-    frames = [leakage(Paths(), name, rank or [0, 13, 30, 60]) for name in view or ["mosaic", "crop"]]
+    frames = [leakage(Paths(), name, rank or [0, 14, 30, 60]) for name in view or ["mosaic", "crop"]]
     print(markdown_table(pl.concat(frames)), end="")
