@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from nsnet.images import inspect
-from nsnet.scan import scan
+from nsnet.scan import picture_names, scan
 from tests.trees import draw
 
 HOUR_AGO = time.time() - 3600
@@ -36,6 +36,13 @@ def test_index_holds_what_inspect_finds(tree: Path, tmp_path: Path) -> None:
         facts = vars(inspect(tree / row["path"]))
         assert {name: row[name] for name in facts} == facts
     assert rows["path"].to_list() == sorted(rows["path"])
+
+
+def test_the_working_directory_is_a_tree_too(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tree)
+    scan(Path(), tmp_path / "index.parquet", [])
+    assert pl.read_parquet(tmp_path / "index.parquet")["path"].to_list() == [f"{seed}.png" for seed in range(5)]
+    assert list(picture_names(Path())) == [f"{seed}.png" for seed in range(5)]
 
 
 def test_unchanged_files_are_not_read_again(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
