@@ -89,7 +89,9 @@ def build_catalog(paths: Paths) -> list[str]:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
     with atomic_path(paths.database) as temporary:
         with duckdb.connect() as connection:
-            connection.execute(f"ATTACH '{temporary}' AS catalog (STORAGE_VERSION '{STORAGE_VERSION}'); USE catalog")
+            connection.execute(
+                f"ATTACH {_quoted(str(temporary))} AS catalog (STORAGE_VERSION '{STORAGE_VERSION}'); USE catalog"
+            )
             for name in TABLES:
                 _create(connection, name, paths)
             for name, (comment, sql) in VIEWS.items():

@@ -10,11 +10,11 @@ import polars as pl
 
 from nsnet.contracts import check, fit
 from nsnet.duplicates import count_once, find_duplicates, refuse_leaks, with_scopes
-from nsnet.layouts import EXPECTED, Role, roles
-from nsnet.manifests import find_manifest, manifest_roles
+from nsnet.layouts import EXPECTED, roles
+from nsnet.manifests import listed_roles
 from nsnet.parquet import query
 from nsnet.scan import scan
-from nsnet.suites import known_suite, suites
+from nsnet.suites import suites
 
 # One in so many training pictures of a set that has no validation pictures of its own.
 VALIDATION_SHARE = 10
@@ -22,13 +22,12 @@ VALIDATION_SHARE = 10
 
 @dataclass(frozen=True)
 class Corpus:
-    """The tables of a tree, the files that are no pictures by suffix, and how many were inspected anew."""
+    """The tables of a tree, and the files that are no pictures, counted by suffix."""
 
     images: pl.DataFrame
     samples: pl.DataFrame
     duplicates: pl.DataFrame
     others: dict[str, int]
-    inspected: int
 
 
 def ingest(
@@ -59,13 +58,14 @@ def ingest(
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
-    listed, governed = _listed_roles(root, suite)
+    folder = root.resolve().name
+    listed, governed = listed_roles(root, folder, suite)
     found = scan(root, index, [role.path for role in listed], workers, advance)
     facts = pl.read_parquet(index)
     named = {role.path for role in listed}
     unlisted = [path for path in facts["path"] if path not in named]
     ungoverned = [path for path in unlisted if not governed & {"", PurePosixPath(path).parts[0]}]
-    placed, unplaced = roles(ungoverned, root.resolve().name, suite)
+    placed, unplaced = roles(ungoverned, folder, suite)
     reasons = dict.fromkeys(unplaced, "no folder above it names a label")
     reasons |= dict.fromkeys(set(unlisted) - set(ungoverned), "not listed in the manifest")
     everything = [*listed, *placed]
@@ -78,23 +78,7 @@ def ingest(
     samples = _samples(places, stands_for)
     refuse_leaks(samples, images, duplicates, allow_leakage or [])
     scoped = check("duplicates", with_scopes(duplicates, places))
-    return Corpus(check("images", images.sort("path")), samples, scoped, found.others, found.inspected)
-
-
-def _listed_roles(root: Path, suite: str | None) -> tuple[list[Role], set[str]]:
-    """Roles from manifests, and the top-level folders they govern ("" for the whole tree)."""
-    manifest = find_manifest(root)
-    if manifest:
-        return manifest_roles(manifest, "", suite or root.resolve().name), {""}
-    found: list[Role] = []
-    governed = set()
-    for folder in sorted(path for path in root.iterdir() if path.is_dir()):
-        inner = find_manifest(folder)
-        if inner:
-            known = known_suite(folder.name)
-            found += manifest_roles(inner, folder.name, suite or (known.key if known else folder.name))
-            governed.add(folder.name)
-    return found, governed
+    return Corpus(check("images", images.sort("path")), samples, scoped, found.others)
 
 
 def _reject(images: pl.DataFrame, reasons: dict[str, str]) -> pl.DataFrame:
@@ -117,17 +101,23 @@ def _samples(places: pl.DataFrame, stands_for: dict[str, str]) -> pl.DataFrame:
     rows = places.join(ids, on="path").sort("path").drop("path").unique(maintain_order=True)
     roles = ["suite", "generator", "label", "split", "training_set", "real_pool", "image_id"]
     once = _with_validation(rows.unique(roles, keep="first", maintain_order=True))
-    # Seen in training: the training set holds the same generator of the suite, or the registry says so.
+    # Seen in training: the training set holds the same generator of the suite. Of copies in other suites, and of
+    # training sets that are not here, the registry tells; a suite's own set that is here speaks for itself.
     trained = (
         once.filter(split="train", label=1)
         .group_by("suite", "generator")
         .agg(pl.col("training_set").unique().sort().alias("seen"))
     )
-    registered = {(known.key, g.key): g.in_domain_for for known in suites().values() for g in known.generators.values()}
+    here = set(once["training_set"].drop_nulls())
+    registered = {
+        (known.key, generator.key): set(generator.in_domain_for) - (here & set(known.training_sets))
+        for known in suites().values()
+        for generator in known.generators.values()
+    }
     seen = {(suite, name): sets for suite, name, sets in trained.iter_rows()}
     makers = once.select("suite", "generator", "label").unique()
     in_domain = [
-        sorted({*registered.get((suite, name), []), *seen.get((suite, name), [])}) if label else []
+        sorted({*registered.get((suite, name), ()), *seen.get((suite, name), ())}) if label else []
         for suite, name, label in makers.iter_rows()
     ]
     flagged = makers.with_columns(in_domain_for=pl.Series(in_domain, dtype=pl.List(pl.String)))

@@ -38,29 +38,29 @@ class Role:
 
 
 @dataclass(frozen=True)
-class Corpus:
+class SuiteFolder:
     """A folder that holds one suite: its name, and what the registry knows of it."""
 
     name: str
     known: Suite | None
 
 
-def corpora(names: Iterable[str], folder: str, suite: str | None) -> dict[str, Corpus]:
+def corpora(names: Iterable[str], folder: str, suite: str | None) -> dict[str, SuiteFolder]:
     """Find the suites in a tree: top-level folder ("" for the tree itself) to corpus.
 
     A top-level folder that bears a suite's name is that suite; everything else is one
     corpus, recognised by the generators it names, or called `suite` or `folder`.
     """
     if suite is not None:
-        return {"": Corpus(suite, suites().get(suite))}
+        return {"": SuiteFolder(suite, suites().get(suite))}
     tops: dict[str, set[str]] = {}
     for parent in {PurePosixPath(name).parent for name in names}:
         tops.setdefault(parent.parts[0] if parent.parts else "", set()).update(parent.parts)
-    found = {top: Corpus(known.key, known) for top in tops if (known := known_suite(top))}
+    found = {top: SuiteFolder(known.key, known) for top in tops if (known := known_suite(top))}
     rest = {part for top, parts in tops.items() if top not in found for part in parts}
     if rest or not found:
         known = known_suite(folder) or _recognise(rest)
-        found[""] = Corpus(known.key if known else folder, known)
+        found[""] = SuiteFolder(known.key if known else folder, known)
     return found
 
 
@@ -102,12 +102,12 @@ def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Ro
     return placed, unplaced
 
 
-def _folder_roles(parts: tuple[str, ...], corpus: Corpus) -> Iterator[Role]:
+def _folder_roles(parts: tuple[str, ...], corpus: SuiteFolder) -> Iterator[Role]:
     """The roles of every picture in one folder, one for each training set it is in; none if no rule applies."""
     marks = [i for i, part in enumerate(parts) if part.casefold() in LABELS]
     known = corpus.known
     if not marks:
-        yield from _pool_role(parts, corpus) if known else ()
+        yield from _pool_role(parts, corpus)
         return
     at = marks[-1]
     label, above, below = LABELS[parts[at].casefold()], parts[:at], parts[at + 1 :]
@@ -143,14 +143,15 @@ def _owner(
     owners: list[str], below: tuple[str, ...], label: int, mark: str, known: Suite | None
 ) -> tuple[str, str, str, str | None]:
     """Generator, family, real pool and class of a labelled folder."""
-    for i in reversed(range(len(owners))) if known else ():
-        generator = known.find(owners[i]) if known else None
-        if generator:
-            inner = [part for part in (*owners[i + 1 :], *below) if known and not known.find(part)]
-            return generator.key, generator.family, generator.real_pool or generator.key, next(iter(inner), None)
-    if known and len(known.generators) == 1:
-        only = next(iter(known.generators.values()))
-        return only.key, only.family, only.real_pool or only.key, None
+    if known:
+        for i in reversed(range(len(owners))):
+            generator = known.find(owners[i])
+            if generator:
+                inner = [part for part in (*owners[i + 1 :], *below) if not known.find(part)]
+                return generator.key, generator.family, generator.real_pool, next(iter(inner), None)
+        if len(known.generators) == 1:
+            only = next(iter(known.generators.values()))
+            return only.key, only.family, only.real_pool, None
     if owners:  # <generator>/[class/]0_real: each generator has reals of its own
         inner = [*owners[1:], *below]
         return owners[0], "unknown", owners[0], next(iter(inner), None)
@@ -158,7 +159,7 @@ def _owner(
     return (below[0] if below else mark) if label else "real", "unknown", "real", None
 
 
-def _pool_role(parts: tuple[str, ...], corpus: Corpus) -> Iterator[Role]:
+def _pool_role(parts: tuple[str, ...], corpus: SuiteFolder) -> Iterator[Role]:
     """Folders without labels: fakes named by generator beside real pools they share (diffusion_datasets)."""
     known = corpus.known
     if known is None or "shared_pools" not in known.layouts:

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from nsnet.layouts import LABELS, SPLITS, Role
+from nsnet.suites import known_suite
 
 NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 SHOWN = 20
@@ -17,6 +18,28 @@ SHOWN = 20
 def find_manifest(folder: Path) -> Path | None:
     """The manifest of a folder, if it has one."""
     return next((folder / name for name in NAMES if (folder / name).exists()), None)
+
+
+def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role], set[str]]:
+    """Roles from the manifests of a tree, and the top-level folders they govern ("" for the whole tree).
+
+    Args:
+        root: the tree; a manifest at its top governs all of it, else each in a top-level folder that folder.
+        folder: what the tree is called where neither `suite` nor the manifest names a suite.
+        suite: name of the suite, if the user says so.
+    """
+    manifest = find_manifest(root)
+    if manifest:
+        return manifest_roles(manifest, "", suite or folder), {""}
+    found: list[Role] = []
+    governed = set()
+    for top in sorted(path for path in root.iterdir() if path.is_dir()):
+        inner = find_manifest(top)
+        if inner:
+            known = known_suite(top.name)
+            found += manifest_roles(inner, top.name, suite or (known.key if known else top.name))
+            governed.add(top.name)
+    return found, governed
 
 
 def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:

@@ -1,8 +1,8 @@
 """Scanning a tree of pictures: every file looked at once, and again only if it has changed.
 
 The index is a Parquet file of what was found, keyed by path, size and modification time.
-It changes no result, only the time a scan takes, and works at any size: files stream
-through in chunks and DuckDB joins on disk.
+It changes no result, only the time a scan takes. Files stream through in chunks, and
+DuckDB joins them in a small memory budget, beyond which it goes to disk.
 """
 
 from __future__ import annotations
@@ -79,35 +79,37 @@ def scan(
     root = root.absolute()  # paths below "." would not begin with it
     others: dict[str, int] = {}
     index.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=index.parent, prefix=".scan-") as work, duckdb.connect() as connection:
+    with TemporaryDirectory(dir=index.parent, prefix=".scan-") as work, _small_database(work) as connection:
         stat, fresh, before = Path(work, "stat.parquet"), Path(work, "fresh.parquet"), Path(work, "before.parquet")
-        # A small budget, the rest on disk: memory does not grow with the tree.
-        connection.execute(f"SET memory_limit = '96MB'; SET threads = 1; SET temp_directory = '{work}'")
-        connection.execute("SET enable_progress_bar = false")
         _write(stat, _STAT, _stat_rows(root, named, others))
         if index.exists():
             before = index
         else:
             _write(before, _INDEX, iter(()))
-        connection.execute(f"CREATE VIEW stat AS FROM read_parquet('{stat}')")
-        connection.execute(
-            f"CREATE VIEW before AS FROM read_parquet('{before}') WHERE version = {INDEX_VERSION} AND mtime_ns >= 0"
-        )
+        connection.read_parquet(str(stat)).create_view("stat")
+        usable = connection.read_parquet(str(before)).filter(f"version = {INDEX_VERSION} AND mtime_ns >= 0")
+        usable.create_view("before")
         columns, facts = ", ".join(_INDEX.names), ", ".join(f"before.{name}" for name in _FACTS.names)
         todo = connection.sql(
             f"SELECT stat.*, {facts} FROM stat ANTI JOIN before USING (path, size, mtime_ns)"
             " LEFT JOIN before USING (path, size) ORDER BY path"
         )
         inspected = _write(fresh, _INDEX, _inspect_rows(root, todo, workers, advance))
+        connection.read_parquet(str(fresh)).create_view("fresh")
         with atomic_path(index) as temporary:
-            connection.execute(
-                f"COPY (SELECT {columns} FROM before SEMI JOIN stat USING (path, size, mtime_ns)"
-                f" UNION ALL SELECT {columns} FROM read_parquet('{fresh}') ORDER BY path)"
-                f" TO '{temporary}' (FORMAT parquet, COMPRESSION zstd)"
-            )
+            connection.sql(
+                f"SELECT {columns} FROM before SEMI JOIN stat USING (path, size, mtime_ns)"
+                f" UNION ALL SELECT {columns} FROM fresh ORDER BY path"
+            ).write_parquet(str(temporary), compression="zstd")
         total = pq.read_metadata(index).num_rows
     advance(total - inspected)
     return Found(inspected, total - inspected, dict(sorted(others.items())))
+
+
+def _small_database(work: str) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"memory_limit": "96MB", "threads": 1, "temp_directory": work})
+    connection.execute("SET enable_progress_bar = false")
+    return connection
 
 
 def picture_names(root: Path) -> Iterator[str]:

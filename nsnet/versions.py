@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,8 +22,9 @@ from ruamel.yaml import YAML
 
 from nsnet.files import atomic_path
 from nsnet.layouts import Role, roles
-from nsnet.manifests import NAMES, find_manifest, manifest_roles
+from nsnet.manifests import NAMES, listed_roles
 from nsnet.paths import Paths
+from nsnet.scan import picture_names
 from nsnet.suites import suites
 
 DIFFERENCES = {"suite": pl.String, "generator": pl.String, "added": pl.Int64, "removed": pl.Int64, "changed": pl.Int64}
@@ -42,13 +42,16 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
     """
     found = json.loads(_dvc(root, "diff", "--json", revision, "--targets", "data") or "{}")
     before, now = _owners(root, revision), _owners(root, None)
+    # All names together: a suite is recognised by its whole tree, not by one file.
+    names = {_name(path) for kind in found.values() for entry in kind for path in _paths(entry)}
+    placed = {role.path: role for role in roles(sorted({*names, *picture_names(root / "data")}), "data", None)[0]}
     counts: dict[tuple[str, str], dict[str, int]] = {}
 
     def count(path: str, owners: dict[str, Role], kind: str) -> None:
-        name = path.removeprefix("data/")
+        name = _name(path)
         if Path(name).name in NAMES or path.endswith("/"):  # a manifest is no generator's, a folder no file
             return
-        role = owners.get(name) or next(iter(roles([name], "data", None)[0]), None)
+        role = owners.get(name) or placed.get(name)
         key = (role.suite, role.generator) if role else ELSEWHERE
         counts.setdefault(key, {"added": 0, "removed": 0, "changed": 0})[kind] += 1
 
@@ -63,6 +66,16 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
         counts[ELSEWHERE] = {"added": 0, "removed": 0, "changed": 1}
     rows = [{"suite": suite, "generator": name, **numbers} for (suite, name), numbers in sorted(counts.items())]
     return pl.DataFrame(rows, schema=DIFFERENCES)
+
+
+def _name(path: str) -> str:
+    return path.removeprefix("data/")
+
+
+def _paths(entry: dict[str, Any]) -> list[str]:
+    """The path of one of DVC's differences, or both of a renamed file."""
+    path = entry["path"]
+    return list(path.values()) if isinstance(path, dict) else [path]
 
 
 def refuse_drift(root: Path) -> None:
@@ -104,7 +117,7 @@ def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) 
         record = {"images": files.height, "sha256": hashlib.sha256(listing.encode()).hexdigest()[:16]}
         corpora[suite]["generators"][generator] = record
     pointer = root / "data.dvc"
-    yaml = YAML()
+    yaml = YAML(typ="rt")  # the round-trip loader keeps comments and builds no Python objects
     yaml.width = 120
     content = yaml.load(pointer)
     content["desc"] = "Raw corpora: " + ", ".join(str(facts["title"]) for facts in corpora.values())
@@ -129,7 +142,7 @@ def _provenance(suite: str, accessed: str) -> dict[str, Any]:
 def _owners(root: Path, revision: str | None) -> dict[str, Role]:
     """Roles by path below data/ that the manifests of a revision, or those of now, tell."""
     if revision is None:
-        return dict(_manifest_roles(root / "data"))
+        return {role.path: role for role in listed_roles(root / "data", "data", None)[0]}
     tracked = DVCFileSystem(str(root), rev=revision)
     try:
         tops = [Path(entry).name for entry in tracked.ls("data", detail=False)]
@@ -140,15 +153,7 @@ def _owners(root: Path, revision: str | None) -> dict[str, Role]:
             if tracked.exists(f"data/{name}"):
                 Path(folder, name).parent.mkdir(exist_ok=True)
                 tracked.get_file(f"data/{name}", str(Path(folder, name)))
-        return dict(_manifest_roles(Path(folder)))
-
-
-def _manifest_roles(folder: Path) -> Iterator[tuple[str, Role]]:
-    for top in [folder, *sorted(path for path in folder.glob("*") if path.is_dir())]:
-        manifest = find_manifest(top)
-        if manifest:
-            prefix = "" if top == folder else top.name
-            yield from ((role.path, role) for role in manifest_roles(manifest, prefix, prefix or "data"))
+        return {role.path: role for role in listed_roles(Path(folder), "data", None)[0]}
 
 
 def _dvc(root: Path, *words: str) -> str:

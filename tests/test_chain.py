@@ -31,7 +31,6 @@ def test_every_suite_is_scored_under_its_own_names(project: Path, tmp_path: Path
     for name in TREES:
         assert set(rows.filter(suite=name)["generator"]) == set(suite(name).generators)
         assert (tmp_path / f"out/tables/plots/generators_{name}_biased.svg").exists()
-    # The pool that seven domains share is larger than one domain's own; each is counted as it is.
     assert set(rows.filter(suite="chameleon")["n_real"]) == {PER_FOLDER}
     # GenImage's fakes are PNG and its reals JPEG: flagged wherever they are reported, and nothing else is.
     flagged = rows.filter(pl.col("files give label away"))

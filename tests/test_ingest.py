@@ -78,6 +78,33 @@ def test_in_domain_depends_on_the_training_set(tmp_path: Path) -> None:
     assert seen["sdxl"] == set()
 
 
+def test_another_training_generator_takes_the_registered_ones_place(tmp_path: Path) -> None:
+    """A lab trained on copy_move has not seen bilinear_decoder, whatever the registry says of the shipped one."""
+    root = tmp_path / "lab"
+    rows = ["path,suite,label,generator,split,training_set"]
+    for seed, (maker, split) in enumerate(
+        [("copy_move", "train"), ("copy_move", "test"), ("bilinear_decoder", "test"), ("", "train"), ("", "test")]
+    ):
+        draw(root / f"{seed}.png", seed)
+        rows.append(f"{seed}.png,lab,{int(bool(maker))},{maker},{split},{'biased' if split == 'train' else ''}")
+    (root / "manifest.csv").write_text("\n".join(rows) + "\n")
+    fakes = read(root).samples.filter(split="test", label=1)
+    seen = dict(fakes.select("generator", "in_domain_for").iter_rows())
+    assert seen == {"copy_move": ["biased"], "bilinear_decoder": ["unbiased"]}
+
+
+def test_repackaged_domains_share_one_pool(tmp_path: Path) -> None:
+    """UniversalFakeDetect as repackaged: each domain has a copy of the reals it shares with six others."""
+    root = tmp_path / "universalfakedetect"
+    for number, domain in enumerate(("dalle", "ldm_100")):
+        for seed in range(3):
+            draw(root / domain / f"0_real/{seed}.png", seed)
+            draw(root / domain / f"1_fake/{seed}.png", 10 + 3 * number + seed)
+    corpus = read(root)
+    reals = corpus.samples.filter(label=0)
+    assert set(corpus.samples["real_pool"]) == {"laion"} and reals.height == reals["image_id"].n_unique() == 3
+
+
 def test_several_suites_side_by_side_share_pictures_and_count_them_once(tmp_path: Path) -> None:
     data = tmp_path / "data"
     for seed in range(3):

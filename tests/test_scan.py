@@ -38,6 +38,13 @@ def test_index_holds_what_inspect_finds(tree: Path, tmp_path: Path) -> None:
     assert rows["path"].to_list() == sorted(rows["path"])
 
 
+def test_folders_may_have_any_name(tmp_path: Path) -> None:
+    odd = tmp_path / 'it\'s a "tree"; DROP'
+    draw(odd / "a.png", 1)
+    assert scan(odd, odd / "index.parquet", []).inspected == 1
+    assert pl.read_parquet(odd / "index.parquet")["path"].to_list() == ["a.png"]
+
+
 def test_the_working_directory_is_a_tree_too(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tree)
     scan(Path(), tmp_path / "index.parquet", [])

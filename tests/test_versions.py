@@ -74,6 +74,17 @@ def test_changes_are_told_by_generator(copy: Path) -> None:
     assert data_diff(copy, "HEAD~1").rows() == expected
 
 
+def test_a_changed_file_is_named_by_its_whole_tree(copy: Path) -> None:
+    """SDXL is a generator of two suites; the folders beside it tell which one this is."""
+    shutil.rmtree(copy / "data/forensynths")
+    for seed, name in enumerate(("SDXL", "SD3", "Imagen3", "StyleGAN3")):
+        draw(copy / f"data/test/{name}/1_fake/0.png", seed)
+    run(copy, "dvc", "commit", "--force", "--quiet", "data.dvc")
+    commit(copy)
+    draw(copy / "data/test/SDXL/1_fake/1.png", 50)
+    assert data_diff(copy, "HEAD").rows() == [("aigibench", "sdxl", 1, 0, 0)]
+
+
 def test_drift_is_seen_without_the_cache_that_would_name_the_files(copy: Path) -> None:
     shutil.rmtree(copy / ".dvc/cache")
     shutil.rmtree(copy / ".dvc/tmp", ignore_errors=True)

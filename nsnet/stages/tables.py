@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import polars as pl
 
 from nsnet import config, reports
@@ -24,7 +22,6 @@ def write_tables(paths: Paths, trained: Paths, params: config.Params) -> None:
     runs = read_table("runs", trained.table("runs"))
     results, means, bias = (read_table(name, paths.table(name)) for name in ("results", "means", "bias_audit"))
     notes = _notes(runs, results, params)
-    shutil.rmtree(paths.tables, ignore_errors=True)
     for (training_set, condition), mine in sorted(runs.partition_by("training_set", "condition", as_dict=True).items()):
         suffix = training_set if condition == CLEAN else f"{training_set}_{condition}"
         told = f"trained on {training_set}" + ("" if condition == CLEAN else f", {condition}")

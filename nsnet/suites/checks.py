@@ -8,9 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from nsnet.layouts import EXPECTED, Role, corpora, roles
-from nsnet.names import unknown
 from nsnet.scan import is_archive, picture_names
-from nsnet.suites import Count, Suite, suites
+from nsnet.suites import Count, Suite, suite, suites
 
 # Counts that their source rounds are met if they are this near.
 ROUNDED = 0.01
@@ -30,8 +29,8 @@ def check_folder(
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
-    if name is not None and name not in suites():
-        raise unknown("suite", name, suites())
+    if name is not None:
+        suite(name)
     everything = list(picture_names(root))
     names = [path for path in everything if not is_archive(path)]
     folder = root.resolve().name
@@ -44,7 +43,7 @@ def check_folder(
         if not _readable(root / path):
             broken.add(path)
         advance(1)
-    rows = [row for suite in found for row in _suite_rows(suite, placed, broken)]
+    rows = [row for known in found for row in _suite_rows(known, placed, broken)]
     unused = {"archives, left unpacked": len(everything) - len(names), "folders without a label": len(unplaced)}
     return rows + [_row("", f"({why})", [], broken, "", f"{n} files not used") for why, n in unused.items() if n]
 
