@@ -3,8 +3,9 @@
     python bench/scan.py [--files 100000] [--workers 2]
 
 Baseline of one run: reading and hashing the same files, and nothing else. Memory is the
-peak of the scanning process, measured in a process of its own for a tenth of the files
-and for all of them. Times are ratios of one run; single seconds depend on the machine.
+peak of a process of its own, for a tenth of the files and for all of them: a scan
+streams, ingest holds the tables it makes. Times are ratios of one run; single seconds
+depend on the machine.
 """
 
 from __future__ import annotations
@@ -15,24 +16,28 @@ import itertools
 import os
 import resource
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from nsnet.ingest import ingest
 from nsnet.scan import scan
 
 PER_FOLDER = 1000
 SIDE = 48
+LABELS = ("0_real", "1_fake")
 
 
 def draw(root: Path, numbers: range) -> int:
     total = 0
     for number in numbers:
-        path = root / f"{number // PER_FOLDER:04d}" / f"{number:07d}.png"
+        path = root / LABELS[number % 2] / f"{number // PER_FOLDER:04d}" / f"{number:07d}.png"
         path.parent.mkdir(exist_ok=True, parents=True)
         pixels = np.random.default_rng(number).integers(0, 255, (SIDE // 4, SIDE // 4, 3), dtype=np.uint8)
         Image.fromarray(pixels).resize((SIDE, SIDE), Image.Resampling.BICUBIC).save(path, compress_level=1)
@@ -48,17 +53,26 @@ def read_and_hash(root: Path) -> float:
     return time.perf_counter() - start
 
 
-def timed_scan(root: Path, index: Path, workers: int) -> tuple[float, float]:
-    """Seconds, and peak memory of this process in MB."""
+class Cost(NamedTuple):
+    """Seconds, and peak memory in MB of the scanning process and of its largest worker."""
+
+    seconds: float
+    memory: float
+    worker: float
+
+
+def timed(work: Callable[..., object], *values: object) -> Cost:
     start = time.perf_counter()
-    scan(root, index, [], workers)
-    return time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    work(*values)
+    seconds = time.perf_counter() - start
+    own, worker = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return Cost(seconds, own, worker)
 
 
-def alone(root: Path, index: Path, workers: int) -> tuple[float, float]:
-    """A scan in a fresh process, whose memory is nobody else's."""
+def alone(work: Callable[..., object], *values: object) -> Cost:
+    """The cost of some work in a fresh process, whose memory is nobody else's."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(timed_scan, root, index, workers).result()
+        return pool.submit(timed, work, *values).result()
 
 
 def main() -> None:
@@ -74,17 +88,28 @@ def main() -> None:
             sum(pool.map(draw, [small], [range(options.files // 10)]))
         read_and_hash(large)  # once, so that both measurements find the files in the page cache
         hashing = read_and_hash(large)
-        _, small_memory = alone(small, Path(folder, "small.parquet"), options.workers)
-        first, memory = alone(large, Path(folder, "large.parquet"), options.workers)
-        again, _ = alone(large, Path(folder, "large.parquet"), options.workers)
+        few_first, few_again, few_read, first, again, read = (
+            alone(work, root, root.with_suffix(".parquet"), setting, options.workers)
+            for root in (small, large)
+            for work, setting in ((scan, []), (scan, []), (ingest, None))
+        )
     files = options.files
     print(f"{files:,} files, {size:.0f} MB, {options.workers} workers")
-    print(f"read and hash alone  {files / hashing:8,.0f} files/s {size / hashing:7.1f} MB/s")
-    print(
-        f"first scan           {files / first:8,.0f} files/s {size / first:7.1f} MB/s  {first / hashing:.1f} x hashing"
-    )
-    print(f"unchanged tree       {files / again:8,.0f} files/s  {first / again:.0f} times faster than the first scan")
-    print(f"peak memory          {memory:.0f} MB for {files:,} files, {small_memory:.0f} MB for {files // 10:,}")
+    for name, seconds, ratio in (
+        ("read and hash alone", hashing, ""),
+        ("first scan", first.seconds, f"{first.seconds / hashing:.1f} times as long as hashing"),
+        ("scan, unchanged", again.seconds, f"{first.seconds / again.seconds:.0f} times faster than the first scan"),
+        ("ingest, unchanged", read.seconds, "scan, roles, duplicates and tables"),
+    ):
+        print(f"{name:20} {files / seconds:8,.0f} files/s {size / seconds:7.1f} MB/s  {ratio}")
+    print(f"peak memory in MB    {files // 10:8,} files {files:9,} files")
+    for name, few, all_ in (
+        ("first scan", few_first.memory, first.memory),
+        ("  its largest worker", few_first.worker, first.worker),
+        ("scan, unchanged", few_again.memory, again.memory),
+        ("ingest, unchanged", few_read.memory, read.memory),
+    ):
+        print(f"{name:20} {few:14.0f} {all_:15.0f}")
 
 
 if __name__ == "__main__":

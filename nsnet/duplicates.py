@@ -19,18 +19,25 @@ _EXACT = """
           FROM images WHERE status = 'used' WINDOW same AS (PARTITION BY pixel_id ORDER BY path))
     WHERE path != original
 """
+_WORDS = range(4)  # a hash as numbers of 64 bits
+_WORD = ", ".join(f"('0x' || substr(phash, {16 * word + 1}, 16))::UBIGINT AS w{word}" for word in _WORDS)
+_DISTANCE = "(" + " + ".join(f"bit_count(xor(a.w{word}, b.w{word}))::INTEGER" for word in _WORDS) + ")"
+# Band by band, and measured as the join finds them: neither all bands nor all candidates are ever held at once.
+_BAND = f"""
+    SELECT a.place AS original, b.place AS place, {_DISTANCE} AS distance
+    FROM pictures a JOIN pictures b ON (a.w{{word}} >> {{shift}}) & 65535 = (b.w{{word}} >> {{shift}}) & 65535
+    WHERE a.place < b.place AND {_DISTANCE} <= {NEAR}
+"""
 _NEAR = f"""
-    WITH hashed AS (
-        SELECT path, phash, band, substr(phash, 4 * band + 1, 4) AS bits
+    WITH pictures AS MATERIALIZED (
+        SELECT row_number() OVER (ORDER BY path) AS place, path, {_WORD}
         FROM (SELECT min(path) AS path, min(phash) AS phash FROM images
-              WHERE status = 'used' AND phash IS NOT NULL GROUP BY pixel_id), range({BANDS}) AS bands(band)
-    ), candidates AS (
-        SELECT DISTINCT a.path AS original, b.path AS path, a.phash AS one, b.phash AS two
-        FROM hashed a JOIN hashed b USING (band, bits) WHERE a.path < b.path
-    ), measured AS (
-        SELECT path, original, bit_count(xor(unhex(one)::BIT, unhex(two)::BIT)) AS distance FROM candidates
+              WHERE status = 'used' AND phash IS NOT NULL GROUP BY pixel_id)
+    ), near AS (
+        {" UNION ".join(_BAND.format(word=band // 4, shift=16 * (band % 4)) for band in range(BANDS))}
     )
-    SELECT path, original, 'near' AS kind, distance FROM measured WHERE distance <= {NEAR}
+    SELECT b.path, a.path AS original, 'near' AS kind, distance
+    FROM near JOIN pictures a ON a.place = near.original JOIN pictures b ON b.place = near.place
 """
 
 

@@ -1,8 +1,9 @@
 """Scanning a tree of pictures: every file looked at once, and again only if it has changed.
 
 The index is a Parquet file of what was found, keyed by path, size and modification time.
-It changes no result, only the time a scan takes. Files stream through in chunks, and
-DuckDB joins them in a small memory budget, beyond which it goes to disk.
+It changes no result, only the time a scan takes. The walk and the index of the scan
+before are both in order of path, so they are read side by side, a chunk at a time:
+memory does not grow with the number of files.
 """
 
 from __future__ import annotations
@@ -16,42 +17,41 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nsnet.files import atomic_path
 from nsnet.images import Inspection, inspect
 from nsnet.provenance import file_sha256
+from nsnet.tree import file_names, is_archive
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"}
-ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"}
-CHUNK = 2000
+CHUNK = 4096
+# Starting processes costs more than inspecting fewer files than this.
+WORTH_A_POOL = 500
 # Raised when `inspect` finds other facts in the same bytes: an older index is then not used.
 INDEX_VERSION = 1
 # A file changed this shortly before a scan could change again within its time stamp's precision.
 SETTLED_NS = 2_000_000_000
 
-_FACTS = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("bytes", pa.int64()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("format", pa.string()),
-        ("mode", pa.string()),
-        ("jpeg_quality", pa.int32()),
-        ("has_exif", pa.bool_()),
-        ("pixel_id", pa.string()),
-        ("phash", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
-_STAT = pa.schema([("path", pa.string()), ("size", pa.int64()), ("mtime_ns", pa.int64())])
-_INDEX = pa.schema([*_STAT, ("version", pa.int32()), *_FACTS])
+_STAT = {"path": pl.String, "size": pl.Int64, "mtime_ns": pl.Int64}
+_FACTS = {
+    "image_id": pl.String,
+    "bytes": pl.Int64,
+    "width": pl.Int32,
+    "height": pl.Int32,
+    "format": pl.String,
+    "mode": pl.String,
+    "jpeg_quality": pl.Int32,
+    "has_exif": pl.Boolean,
+    "pixel_id": pl.String,
+    "phash": pl.String,
+    "status": pl.String,
+    "reason": pl.String,
+}
+_INDEX = pl.Schema({**_STAT, "version": pl.Int32, **_FACTS})
+_PARQUET: pa.Schema = pl.DataFrame(schema=_INDEX).to_arrow().schema
 
 
 @dataclass(frozen=True)
@@ -72,120 +72,82 @@ def scan(
 ) -> Found:
     """Bring `index` up to date with the pictures below `root`; afterwards it has one row per file, by path.
 
-    Pictures are files with a picture's suffix, archives (rejected: they want unpacking) and
-    the paths in `named`, existing or not. Links are followed, a folder only once. Rows hold
-    path, size, mtime_ns, version and the facts of `nsnet.images.Inspection`.
+    The files are those of `nsnet.tree.file_names`. Rows hold path, size, mtime_ns, version
+    and the facts of `nsnet.images.Inspection`.
     """
-    root = root.absolute()  # paths below "." would not begin with it
-    others: dict[str, int] = {}
-    index.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=index.parent, prefix=".scan-") as work, _small_database(work) as connection:
-        stat, fresh, before = Path(work, "stat.parquet"), Path(work, "fresh.parquet"), Path(work, "before.parquet")
-        _write(stat, _STAT, _stat_rows(root, named, others))
-        if index.exists():
-            before = index
-        else:
-            _write(before, _INDEX, iter(()))
-        connection.read_parquet(str(stat)).create_view("stat")
-        usable = connection.read_parquet(str(before)).filter(f"version = {INDEX_VERSION} AND mtime_ns >= 0")
-        usable.create_view("before")
-        columns, facts = ", ".join(_INDEX.names), ", ".join(f"before.{name}" for name in _FACTS.names)
-        todo = connection.sql(
-            f"SELECT stat.*, {facts} FROM stat ANTI JOIN before USING (path, size, mtime_ns)"
-            " LEFT JOIN before USING (path, size) ORDER BY path"
-        )
-        inspected = _write(fresh, _INDEX, _inspect_rows(root, todo, workers, advance))
-        connection.read_parquet(str(fresh)).create_view("fresh")
-        with atomic_path(index) as temporary:
-            connection.sql(
-                f"SELECT {columns} FROM before SEMI JOIN stat USING (path, size, mtime_ns)"
-                f" UNION ALL SELECT {columns} FROM fresh ORDER BY path"
-            ).write_parquet(str(temporary), compression="zstd")
-        total = pq.read_metadata(index).num_rows
-    advance(total - inspected)
-    return Found(inspected, total - inspected, dict(sorted(others.items())))
-
-
-def _small_database(work: str) -> duckdb.DuckDBPyConnection:
-    connection = duckdb.connect(config={"memory_limit": "96MB", "threads": 1, "temp_directory": work})
-    connection.execute("SET enable_progress_bar = false")
-    return connection
-
-
-def picture_names(root: Path) -> Iterator[str]:
-    """Paths below `root` of files that look like pictures, and of archives, folder by folder."""
     root = root.absolute()
-    return (_shown(path, root) for path in _walk(root, set()) if _kind(path) in SUFFIXES | ARCHIVES)
-
-
-def is_archive(name: str) -> bool:
-    """Does a path look like an archive that should have been unpacked?"""
-    return _kind(Path(name)) in ARCHIVES
-
-
-def _kind(path: Path) -> str:
-    return "hidden" if path.name.startswith(".") else path.suffix.lower()
-
-
-def _stat_rows(root: Path, named: list[str], others: dict[str, int]) -> Iterator[dict[str, object]]:
-    listed = set(named)
-    for path in _walk(root, set()):
-        name = _shown(path, root)
-        suffix = _kind(path)
-        if suffix in SUFFIXES | ARCHIVES or name in listed:
-            listed.discard(name)
-            yield {"path": name, **_stat(path)}
-        else:
-            others[suffix or "no suffix"] = others.get(suffix or "no suffix", 0) + 1
-    for name in sorted(listed):
-        yield {"path": name, **_stat(root / name)}
-
-
-def _walk(folder: Path, entered: set[tuple[int, int]]) -> Iterator[Path]:
-    facts = folder.stat()
-    if (facts.st_dev, facts.st_ino) in entered:
-        return
-    entered.add((facts.st_dev, facts.st_ino))
-    with os.scandir(folder) as entries:
-        ordered = sorted(entries, key=lambda entry: entry.name)
-    for entry in ordered:
-        if entry.is_dir():
-            if not entry.name.startswith("."):
-                yield from _walk(Path(entry.path), entered)
-        else:
-            yield Path(entry.path)
-
-
-def _stat(path: Path) -> dict[str, int]:
-    try:
-        facts = path.stat()
-    except OSError:  # a dangling link or a name without a file: `inspect` says why
-        return {"size": -1, "mtime_ns": -1}
-    settled = time.time_ns() - facts.st_mtime_ns > SETTLED_NS
-    return {"size": facts.st_size, "mtime_ns": facts.st_mtime_ns if settled else -1}
-
-
-def _shown(path: Path, root: Path) -> str:
-    """The path below `root`, / separated, with bytes that are no UTF-8 written as escapes."""
-    below = str(path)[len(str(root)) + 1 :].replace(os.sep, "/")  # relative_to is ten times slower
-    return os.fsencode(below).decode("utf-8", "backslashreplace")
-
-
-def _inspect_rows(
-    root: Path, todo: duckdb.DuckDBPyRelation, workers: int, advance: Callable[[int], None]
-) -> Iterator[dict[str, object]]:
-    with ExitStack() as stack:
+    others: dict[str, int] = {}
+    inspected = known = 0
+    names = file_names(root, named, others)
+    with (
+        ExitStack() as stack,
+        atomic_path(index) as temporary,
+        pq.ParquetWriter(temporary, _PARQUET, compression="zstd") as writer,
+    ):
         pool: Executor | None = None
-        if workers > 1 and todo.limit(CHUNK).shape[0] == CHUNK:  # starting processes costs more than few files
-            # spawn: forking after a threaded library is loaded can hang
-            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
-        for batch in todo.to_arrow_reader(CHUNK):
-            rows = batch.to_pylist()
-            asked = itertools.repeat(root), [row["path"] for row in rows], [row["image_id"] for row in rows]
-            found = pool.map(inspect_named, *asked, chunksize=64) if pool else map(inspect_named, *asked)
-            for row, facts in zip(rows, found, strict=True):
-                yield {**row, "version": INDEX_VERSION, **(asdict(facts) if facts else {})}
-            advance(len(rows))
+        before = _Before(index)
+        while part := list(itertools.islice(names, CHUNK)):
+            files = pl.DataFrame([(name, *_stat(f"{root}/{name}")) for name in part], schema=_STAT, orient="row")
+            earlier = before.rows(files)
+            same = earlier.join(files, on=list(_STAT), how="semi")
+            todo = files.join(same, on="path", how="anti").join(
+                earlier.drop("mtime_ns"), on=["path", "size"], how="left"
+            )
+            if pool is None and workers > 1 and todo.height >= WORTH_A_POOL:
+                # spawn: forking after a threaded library is loaded can hang
+                pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+            rows = pl.concat([same, _inspected(root, todo, pool)]).sort("path")
+            writer.write_table(rows.to_arrow())
+            inspected, known = inspected + todo.height, known + same.height
+            advance(files.height)
+    return Found(inspected, known, dict(sorted(others.items())))
+
+
+class _Before:
+    """The index of the scan before, read along with the walk."""
+
+    def __init__(self, index: Path) -> None:
+        usable = index.exists() and pq.read_schema(index).equals(_PARQUET)
+        self._groups = _row_groups(index) if usable else iter(())
+        self._group = pl.DataFrame(schema=_INDEX)
+
+    def rows(self, files: pl.DataFrame) -> pl.DataFrame:
+        """What is known of `files`, which come later in order than those of the call before."""
+        last, found = files["path"][-1], []
+        while True:
+            found.append(self._group.join(files, on="path", how="semi"))
+            if self._group.height and self._group["path"][-1] > last:
+                break
+            group = next(self._groups, None)
+            if group is None:
+                break
+            self._group = group
+        return pl.concat(found).filter(version=INDEX_VERSION).filter(pl.col("mtime_ns") >= 0)
+
+
+def _row_groups(index: Path) -> Iterator[pl.DataFrame]:
+    with pq.ParquetFile(index) as file:
+        for number in range(file.num_row_groups):  # iter_batches keeps what it has read
+            yield pl.DataFrame(file.read_row_group(number, use_threads=False))
+
+
+def _stat(path: str) -> tuple[int, int]:
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - making a Path takes longer than the call
+    except OSError:  # a dangling link or a name without a file: `inspect` says why
+        return -1, -1
+    settled = time.time_ns() - facts.st_mtime_ns > SETTLED_NS
+    return facts.st_size, facts.st_mtime_ns if settled else -1
+
+
+def _inspected(root: Path, todo: pl.DataFrame, pool: Executor | None) -> pl.DataFrame:
+    """Rows of the index for files that are new or changed; `todo` has facts of old files of that size."""
+    rows = todo.to_dicts()
+    asked = itertools.repeat(root), todo["path"], todo["image_id"]
+    found: Iterator[Inspection | None]
+    found = pool.map(inspect_named, *asked, chunksize=64) if pool else map(inspect_named, *asked)
+    fresh = [{**row, **(asdict(facts) if facts else {})} for row, facts in zip(rows, found, strict=True)]
+    return pl.DataFrame(fresh, schema=_INDEX).with_columns(version=pl.lit(INDEX_VERSION, pl.Int32))
 
 
 def inspect_named(root: Path, name: str, previous: str | None) -> Inspection | None:
@@ -195,20 +157,11 @@ def inspect_named(root: Path, name: str, previous: str | None) -> Inspection | N
     """
     path = root / name
     if is_archive(name):
-        return Inspection(None, max(0, _stat(path)["size"]), reason="archive: unpack it, pictures inside are not read")
+        size = max(0, _stat(str(path))[0])
+        return Inspection(None, size, reason="archive: unpack it, pictures inside are not read")
     if "\\x" in name and not path.exists():
         return Inspection(None, 0, reason="file name is not UTF-8: rename the file")
     with suppress(OSError):  # `inspect` says why it cannot be read
         if previous is not None and file_sha256(path) == previous:
             return None
     return inspect(path)
-
-
-def _write(path: Path, schema: pa.Schema, rows: Iterator[dict[str, object]]) -> int:
-    """Stream rows to Parquet in chunks; return how many."""
-    count = 0
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        while part := list(itertools.islice(rows, CHUNK)):
-            writer.write_table(pa.Table.from_pylist(part, schema=schema))
-            count += len(part)
-    return count

@@ -24,8 +24,8 @@ from nsnet.files import atomic_path
 from nsnet.layouts import Role, roles
 from nsnet.manifests import NAMES, listed_roles
 from nsnet.paths import Paths
-from nsnet.scan import picture_names
 from nsnet.suites import suites
+from nsnet.tree import file_names
 
 DIFFERENCES = {"suite": pl.String, "generator": pl.String, "added": pl.Int64, "removed": pl.Int64, "changed": pl.Int64}
 ELSEWHERE = ("(no suite)", "(no generator)")
@@ -44,7 +44,7 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
     before, now = _owners(root, revision), _owners(root, None)
     # All names together: a suite is recognised by its whole tree, not by one file.
     names = {_name(path) for kind in found.values() for entry in kind for path in _paths(entry)}
-    placed = {role.path: role for role in roles(sorted({*names, *picture_names(root / "data")}), "data", None)[0]}
+    placed = {role.path: role for role in roles(sorted({*names, *file_names(root / "data", [], {})}), "data", None)[0]}
     counts: dict[tuple[str, str], dict[str, int]] = {}
 
     def count(path: str, owners: dict[str, Role], kind: str) -> None:

@@ -56,17 +56,19 @@ def test_bytes_pixels_and_near(tmp_path: Path) -> None:
 
 def test_banded_search_equals_a_loop_over_all_pairs() -> None:
     random = np.random.default_rng(5)
-    bits = random.integers(0, 2, (60, 256), dtype=np.uint8)
+    bits = random.integers(0, 2, (62, 256), dtype=np.uint8)
     for i in range(0, 60, 2):  # partners at every distance around the threshold
         bits[i + 1] = bits[i]
         bits[i + 1, random.permutation(256)[: i // 2]] ^= 1
+    bits[61] = 1 - bits[60]  # as far apart as two that share a band can be
+    bits[61, 16:32] = bits[60, 16:32]
     hashes = [np.packbits(row).tobytes().hex() for row in bits]
     images = pl.DataFrame(
-        {"path": [f"{i:02d}" for i in range(60)], "image_id": hashes, "pixel_id": hashes, "phash": hashes}
+        {"path": [f"{i:02d}" for i in range(62)], "image_id": hashes, "pixel_id": hashes, "phash": hashes}
     ).with_columns(status=pl.lit("used"))
     expected = sorted(
         (f"{b:02d}", f"{a:02d}", int((bits[a] != bits[b]).sum()))
-        for a, b in itertools.combinations(range(60), 2)
+        for a, b in itertools.combinations(range(62), 2)
         if 0 < (bits[a] != bits[b]).sum() <= NEAR
     )
     found = find_duplicates(images).filter(kind="near")

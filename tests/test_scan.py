@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import polars as pl
 import pytest
 
 from nsnet.images import inspect
-from nsnet.scan import picture_names, scan
+from nsnet.scan import scan
+from nsnet.tree import file_names
 from tests.trees import draw
 
 HOUR_AGO = time.time() - 3600
@@ -49,7 +51,7 @@ def test_the_working_directory_is_a_tree_too(tree: Path, tmp_path: Path, monkeyp
     monkeypatch.chdir(tree)
     scan(Path(), tmp_path / "index.parquet", [])
     assert pl.read_parquet(tmp_path / "index.parquet")["path"].to_list() == [f"{seed}.png" for seed in range(5)]
-    assert list(picture_names(Path())) == [f"{seed}.png" for seed in range(5)]
+    assert list(file_names(Path(), [], {})) == [f"{seed}.png" for seed in range(5)]
 
 
 def test_unchanged_files_are_not_read_again(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +107,35 @@ def test_index_of_another_version_is_not_used(tree: Path, tmp_path: Path, monkey
     scan(tree, index, [])
     monkeypatch.setattr("nsnet.scan.INDEX_VERSION", 2)
     assert scan(tree, index, []).inspected == 5
+
+
+def test_a_file_that_is_no_index_of_this_version_is_replaced(tree: Path, tmp_path: Path) -> None:
+    index = tmp_path / "index.parquet"
+    pl.DataFrame({"path": ["0.png"], "size": [1]}).write_parquet(index)
+    assert scan(tree, index, []).inspected == 5
+    assert pl.read_parquet(index).height == 5
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7])
+def test_index_and_tree_are_read_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    """Files come and go between chunks of any size: what is kept equals what a new scan finds."""
+    monkeypatch.setattr("nsnet.scan.CHUNK", chunk)
+    names = ["a.png", "a/a.png", "a/z.png", "a-b/a.png", "a0.png", "b/b/b.png", "b/b.png", "B.png", "Ä.png", "z/é.png"]
+    tree, index, fresh = (tmp_path / name for name in ("tree", "index.parquet", "fresh.parquet"))
+    for turn in range(6):
+        there = [name for number, name in enumerate(names) if (number * (turn + 2) + turn) % 3]
+        shutil.rmtree(tree, ignore_errors=True)
+        for name in there:
+            age(draw(tree / name, names.index(name)))
+        # Files that did not exist have no time stamp to be known by.
+        known = set(pl.read_parquet(index).filter(pl.col("mtime_ns") >= 0)["path"]) if turn else set()
+        found = scan(tree, index, ["a.png", "gone.png"])
+        everything = sorted({*there, "a.png", "gone.png"})
+        assert list(file_names(tree, ["a.png", "gone.png"], {})) == everything
+        assert found.known == len(known & set(there)) and found.inspected == len(everything) - found.known
+        fresh.unlink(missing_ok=True)
+        scan(tree, fresh, ["a.png", "gone.png"])
+        assert pl.read_parquet(index).equals(pl.read_parquet(fresh))
 
 
 def test_interrupted_scan_leaves_the_old_index(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from nsnet.layouts import EXPECTED, Role, corpora, roles
-from nsnet.scan import is_archive, picture_names
 from nsnet.suites import Count, Suite, suite, suites
+from nsnet.tree import file_names, is_archive
 
 # Counts that their source rounds are met if they are this near.
 ROUNDED = 0.01
@@ -31,7 +31,7 @@ def check_folder(
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
     if name is not None:
         suite(name)
-    everything = list(picture_names(root))
+    everything = list(file_names(root, [], {}))
     names = [path for path in everything if not is_archive(path)]
     folder = root.resolve().name
     found = [corpus.known for corpus in corpora(names, folder, name).values() if corpus.known]
