@@ -13,7 +13,7 @@ import open_clip
 import torch
 
 from nsnet import config, stem_vit  # noqa: F401  (stem_vit registers the lab CLIP's image tower)
-from nsnet.contracts import CONDITIONS
+from nsnet.contracts import CLEAN, HARMONISED
 from nsnet.images import Pixels
 from nsnet.provenance import digest, file_sha256
 from nsnet.views import ViewSettings
@@ -22,7 +22,6 @@ LAB_CLIP = Path(__file__).parent / "lab" / "clip"
 LAB_WEIGHTS = LAB_CLIP / "open_clip_model.safetensors"
 LAB_SHA256 = LAB_CLIP / "SHA256"
 RANDOM = "random"
-CLEAN, HARMONISED = CONDITIONS
 # Raise when views.py, patches.py or images.py make other pixels of the same picture: features
 # outlive the code that made them, and tests/test_backbone.py pins what this version makes.
 VIEWS_VERSION = 2

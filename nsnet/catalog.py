@@ -36,7 +36,7 @@ VIEWS = {
         LEFT JOIN means i ON (i.run_id, i.suite, i.condition, i."group", i.metric)
                            = (a.run_id, a.suite, a.condition, 'in-domain', 'acc')
         WHERE a."group" = 'held-out' AND a.metric = 'acc'
-        ORDER BY r.training_set, acc DESC, r.detector
+        ORDER BY a.suite, r.training_set, a.condition, acc DESC, r.detector
         """,
     ),
     "cross_domain": (

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from nsnet.names import nearest
+from nsnet.faults import fault_lines
+from nsnet.names import unknown
 
 View = Literal["mosaic", "crop", "full"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -67,7 +69,7 @@ class Captions(Section):
 
 
 class Backbone(Section):
-    """The CLIP and the views it is shown (stages features and semantics)."""
+    """The CLIP and the views it is shown (every stage from features on)."""
 
     model: str
     weights: str | None
@@ -152,6 +154,38 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Params:
+        """What no section can check alone, before hours of work rather than after them."""
+        faults = [*_semantics_faults(self.semantics), *_detector_faults(self.train.detectors, self.features.views)]
+        slots = self.backbone.grid**2
+        if self.backbone.lowest > slots:
+            faults.append(f"backbone.lowest: {self.backbone.lowest} of {slots} patches (grid x grid)")
+        if self.evaluate.baseline not in self.train.detectors:
+            faults.append(f"evaluate.baseline: {unknown('detector', self.evaluate.baseline, self.train.detectors)}")
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+
+def _semantics_faults(semantics: Semantics) -> Iterator[str]:
+    rules = [name for name in ("energy", "tolerance", "rank") if getattr(semantics, name) is not None]
+    if len(rules) != 1:
+        yield f"semantics: set exactly one of energy, tolerance and rank, leave the others null (set: {rules})"
+
+
+def _detector_faults(detectors: dict[str, DetectorConfig], views: list[View]) -> Iterator[str]:
+    names: dict[DetectorConfig, str] = {}
+    for name, choice in detectors.items():
+        place = f"train.detectors.{name}"
+        if choice.kind == "cnn" and (choice.null_space != "none" or choice.contrastive):
+            yield f"{place}: a cnn has no CLIP features; null_space and contrastive are for kind linear"
+        if choice.kind == "linear" and choice.view not in views:
+            yield f"{place}: view {choice.view} is not among features.views ({', '.join(views)})"
+        if choice in names:
+            yield f"{place}: the same settings as {names[choice]}"
+        names.setdefault(choice, name)
+
 
 def load_params(path: Path) -> Params:
     """Read and validate params.yaml.
@@ -163,24 +197,5 @@ def load_params(path: Path) -> Params:
     try:
         return Params.model_validate(yaml.safe_load(path.read_text()))
     except ValidationError as error:
-        faults = [_describe(fault) for fault in error.errors()]
+        faults = fault_lines(error, Params)
         raise ValueError(f"{path} has {len(faults)} fault(s):\n" + "\n".join(faults)) from error
-
-
-def _describe(fault: Any) -> str:
-    place = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] != "extra_forbidden":
-        return f"  {place}: {fault['msg']} (got {fault['input']!r})"
-    known = _known_names(fault["loc"])
-    return f"  {place}: unknown name{nearest(str(fault['loc'][-1]), known)} Known: {', '.join(known)}"
-
-
-def _known_names(location: tuple[str | int, ...]) -> list[str]:
-    model: type[BaseModel] = Params
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        nested = field.annotation if field else DetectorConfig
-        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
-            continue
-        model = nested
-    return sorted(model.model_fields) if len(location) < 3 else sorted(DetectorConfig.model_fields)

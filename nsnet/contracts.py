@@ -15,7 +15,7 @@ import polars as pl
 METRICS = ("acc", "r_acc", "f_acc", "ap")
 SPLITS = ("train", "validation", "test")
 VIEWS = ("mosaic", "crop", "full")
-CONDITIONS = ("clean", "harmonised")
+CONDITIONS = CLEAN, HARMONISED = "clean", "harmonised"
 FLOATS: dict[str, Any] = {"inner": pl.Float32()}
 STRINGS: dict[str, Any] = {"inner": pl.String()}
 
@@ -161,6 +161,7 @@ class Runs(Table):
     detector: str = pa.Field(description="name in params.yaml")
     training_set: str = pa.Field(description="samples.training_set it was trained on")
     condition: str = pa.Field(isin=CONDITIONS, description="clean, or harmonised: how its pictures were prepared")
+    kind: str = pa.Field(isin=["linear", "cnn"], description="head on CLIP features, or network on pixels")
     view: str = pa.Field(isin=VIEWS, description="what the detector looks at")
     null_space: str = pa.Field(isin=["none", "text", "random"], description="directions projected out")
     contrastive: bool = pa.Field(description="trained with the contrastive loss as well as BCE")
@@ -169,10 +170,10 @@ class Runs(Table):
     chosen: str = pa.Field(description="settings chosen on the validation split, JSON")
     validation_acc: pl.Float64 = pa.Field(ge=0, le=1, description="accuracy on the validation split at threshold 0.5")
     git_revision: str = pa.Field(description="commit that trained it; -dirty if code or params differed")
-    data_checksum: str = pa.Field(description="hash of the samples table")
+    data_checksum: str = pa.Field(description="hash of the samples table it was trained on")
     backbone_id: str = pa.Field(description="hash of the backbone record")
     backbone: str = pa.Field(description="backbone record, JSON")
-    world: str = pa.Field(description="lab (simulated) or the profile whose pictures and weights were used")
+    world: str = pa.Field(description="sentence: whose pictures and whose CLIP stand behind the run")
     device: str = pa.Field(description="cpu or cuda")
 
 
@@ -201,7 +202,7 @@ class Results(Table):
     n_real: pl.Int32 = pa.Field(ge=1, description="reals in the pool")
     n_fake: pl.Int32 = pa.Field(ge=1, description="fakes of the generator")
     git_revision: str = pa.Field(description="commit that evaluated it")
-    data_checksum: str = pa.Field(description="runs.data_checksum")
+    data_checksum: str = pa.Field(description="hash of the samples table it was tested on")
     backbone_id: str = pa.Field(description="runs.backbone_id")
 
 

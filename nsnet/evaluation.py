@@ -33,7 +33,7 @@ class Contest:
         return [(table, name) for table in self.tables for name in names]
 
 
-def contests(samples: pl.DataFrame, settings: config.Evaluate) -> list[Contest]:
+def draw_contests(samples: pl.DataFrame, settings: config.Evaluate) -> list[Contest]:
     """Draw the bootstrap counts of every pairing; a pool of reals is drawn once for all its generators.
 
     A generator enters the means of its suite and of every protocol that names it, which
@@ -58,13 +58,15 @@ def contests(samples: pl.DataFrame, settings: config.Evaluate) -> list[Contest]:
 
 def evaluate_runs(
     runs: pl.DataFrame,
-    pairs: list[Contest],
+    contests: list[Contest],
     predictions: pl.DataFrame,
     settings: config.Evaluate,
-    git_revision: str,
+    provenance: dict[str, str],
     advance: Callable[[int], None] = lambda count: None,
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Compute the tables results and means, with 95 % intervals from one set of resamples.
+
+    `provenance` is put into every result row: git_revision and data_checksum of this evaluation.
 
     Raises:
         ValueError: if no run of a training set is the baseline's.
@@ -88,10 +90,10 @@ def evaluate_runs(
         # The baseline first: the others are compared with it.
         for run in [*baseline.to_dicts(), *members.filter(pl.col("detector") != settings.baseline).to_dicts()]:
             grouped: dict[tuple[str, ...], list[Array]] = defaultdict(list)
-            for pair in pairs:
-                drawn = _metrics_of(pair, scores[run["run_id"]])
-                results += _result_rows(run, pair, drawn, git_revision)
-                for place in pair.groups(training_set):
+            for contest in contests:
+                drawn = _metrics_of(contest, scores[run["run_id"]])
+                results += _result_rows(run, contest, drawn, provenance)
+                for place in contest.groups(training_set):
                     for metric in METRICS:
                         grouped[*place, metric].append(drawn[metric])
             averaged = {key: np.mean(arrays, axis=0) for key, arrays in grouped.items()}
@@ -104,9 +106,10 @@ def evaluate_runs(
     return make("results", results).sort(order), make("means", means).sort(mean_order)
 
 
-def _metrics_of(pair: Contest, scores: dict[str, float]) -> dict[str, Array]:
-    real, fake = (np.array([scores[image_id] for image_id in ids]) for ids in (pair.pairing.real, pair.pairing.fake))
-    return resampled_metrics(real, fake, pair.real_weights, pair.fake_weights)
+def _metrics_of(contest: Contest, scores: dict[str, float]) -> dict[str, Array]:
+    sides = contest.pairing.real, contest.pairing.fake
+    real, fake = (np.array([scores[image_id] for image_id in ids]) for ids in sides)
+    return resampled_metrics(real, fake, contest.real_weights, contest.fake_weights)
 
 
 def _bounded(draws: Array) -> dict[str, float]:
@@ -115,22 +118,21 @@ def _bounded(draws: Array) -> dict[str, float]:
 
 
 def _result_rows(
-    run: dict[str, Any], pair: Contest, drawn: dict[str, Array], git_revision: str
+    run: dict[str, Any], contest: Contest, drawn: dict[str, Array], provenance: dict[str, str]
 ) -> Iterator[dict[str, Any]]:
     for metric, draws in drawn.items():
         yield {
             "run_id": run["run_id"],
-            "suite": pair.pairing.suite,
-            "generator": pair.pairing.generator,
-            "family": pair.pairing.family,
-            "in_domain": run["training_set"] in pair.pairing.in_domain_for,
+            "suite": contest.pairing.suite,
+            "generator": contest.pairing.generator,
+            "family": contest.pairing.family,
+            "in_domain": run["training_set"] in contest.pairing.in_domain_for,
             "condition": run["condition"],
             "metric": metric,
             **_bounded(draws),
-            "n_real": len(pair.pairing.real),
-            "n_fake": len(pair.pairing.fake),
-            "git_revision": git_revision,
-            "data_checksum": run["data_checksum"],
+            "n_real": len(contest.pairing.real),
+            "n_fake": len(contest.pairing.fake),
+            **provenance,
             "backbone_id": run["backbone_id"],
         }
 

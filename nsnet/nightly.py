@@ -13,9 +13,10 @@ from nsnet.paths import Paths
 from nsnet.queries import run_query
 
 LEADERBOARD = """
-SELECT training_set, detector, round(acc, 3) AS acc, round(acc_low, 3) AS acc_low, round(acc_high, 3) AS acc_high,
-       round(ap, 3) AS ap, round(acc_difference, 3) AS "acc - baseline", n_generators, run_id
-FROM leaderboard ORDER BY training_set, leaderboard.acc DESC, detector
+SELECT suite, training_set, condition, detector,
+       round(acc, 3) AS acc, round(acc_low, 3) AS acc_low, round(acc_high, 3) AS acc_high, round(ap, 3) AS ap,
+       round(acc_difference, 3) AS "acc - baseline", n_generators, run_id
+FROM leaderboard ORDER BY suite, training_set, condition, leaderboard.acc DESC, detector
 """
 
 
@@ -40,7 +41,15 @@ def reproduce(root: Path, report: Callable[[str], None]) -> None:
 
 
 def leaderboard_rows(root: Path) -> tuple[str, list[dict[str, Any]]]:
-    """The world the numbers come from, and the leaderboard's rows."""
+    """The world the numbers come from, and the leaderboard's rows; suite and condition only if there are several.
+
+    Raises:
+        FileNotFoundError: no catalogue yet.
+        ValueError: no generator is held out, so there is nothing to rank.
+    """
     database = Paths(root).database
     world = run_query(database, "SELECT DISTINCT world FROM runs")["world"][0]
-    return world, run_query(database, LEADERBOARD).to_dicts()
+    rows = run_query(database, LEADERBOARD)
+    if rows.is_empty():
+        raise ValueError(f"{database} has no held-out generator: every test generator was seen in training")
+    return world, rows.drop(name for name in ("suite", "condition") if rows[name].n_unique() == 1).to_dicts()

@@ -23,6 +23,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def data_checksum(samples: Path) -> str:
+    """Name of the pictures behind a number: first 12 hex digits of the sha256 of the table samples."""
+    return file_sha256(samples)[:12]
+
+
 def git_revision(folder: Path | None = None) -> str:
     """Commit of the code in `folder`, with -dirty if code or parameters differ from it.
 

@@ -6,12 +6,11 @@ from collections.abc import Callable
 
 import polars as pl
 
-from nsnet.contracts import CONDITIONS
+from nsnet.contracts import CLEAN
 from nsnet.files import atomic_path
 from nsnet.paths import Paths
 
 DIGITS = 3
-CLEAN, _ = CONDITIONS
 FILE_BIAS = ("file AUC", "files give label away")
 
 
@@ -102,7 +101,7 @@ def controls(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
     and its 95 % interval.
     """
     rows = means.filter(group="held-out", metric="acc", condition=CLEAN).join(runs.drop("condition"), on="run_id")
-    plain = rows.filter(~pl.col("contrastive"), pl.col("detector") != "cnn-control")
+    plain = rows.filter(~pl.col("contrastive"), kind="linear")
     cells = plain.with_columns(cell=pl.format("{} ({})", _rounded("value"), _range("ci_low", "ci_high")))
     wide = cells.sort("null_space").pivot("null_space", index=["suite", "training_set", "view"], values="cell")
     names = {"none": "no projection", "text": "text null space", "random": "random directions"}

@@ -10,13 +10,13 @@ LAB_MODEL = "lab-clip"
 
 def describe(suites: Iterable[str], model: str) -> str:
     """One sentence for tables: whose pictures and whose CLIP stand behind a number."""
-    suite = ", ".join(sorted(suites))
-    if model == LAB_MODEL and suite == LAB_SUITE:
+    names = set(suites)
+    real = ", ".join(sorted(names - {LAB_SUITE}))
+    if model == LAB_MODEL and not real:
         return "LAB: simulated generators and a small CLIP of our own; not a published benchmark"
     if model == LAB_MODEL:
-        return (
-            f"NOT MEANINGFUL: real pictures ({suite}) scored by a CLIP that only knows the lab; use the paper profile"
-        )
-    if suite == LAB_SUITE:
-        return f"MIXED: simulated generators seen by {model}; not a published benchmark"
-    return f"REAL: pictures of {suite} seen by {model}"
+        return f"NOT MEANINGFUL: real pictures ({real}) scored by a CLIP that only knows the lab; use the paper profile"
+    if LAB_SUITE in names:
+        beside = f" beside real pictures ({real})" if real else ""
+        return f"MIXED: simulated generators{beside} seen by {model}; not a published benchmark"
+    return f"REAL: pictures of {real} seen by {model}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from nsnet.suites import protocol, suite
+from nsnet.suites import protocols, suite
 from tests.blip import make_blip
 from tests.conftest import commit, make_project, run
 from tests.trees import PER_FOLDER, TREES
@@ -41,7 +41,7 @@ def test_every_suite_is_scored_under_its_own_names(project: Path, tmp_path: Path
     held_out = dict(leaders.select("suite", "held-out n").iter_rows())
     assert held_out == {**{name: len(suite(name).generators) for name in TREES}, "paper40": 40}
     # The protocol's mean is the plain mean of its members.
-    members = {tuple(member.split("/")) for member in protocol("paper40").members}
+    members = {tuple(member.split("/")) for member in protocols()["paper40"].members}
     accs = [acc for *key, acc in rows.select("suite", "generator", "nsnet").iter_rows() if tuple(key) in members]
     assert abs(sum(accs) / 40 - leaders.filter(suite="paper40")["acc"][0]) < 1e-5
 

@@ -46,3 +46,38 @@ def test_unknown_part_of_a_detector_gets_near_names(tmp_path: Path) -> None:
 def test_unknown_section_gets_near_names(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="did you mean semantics"):
         load_params(write(tmp_path, semantic={"rank": 3}))
+
+
+def test_names_below_an_optional_section_are_its_own(tmp_path: Path) -> None:
+    path = write(tmp_path, corpus={"harmonise": {"sizee": 3, "size": 224, "jpeg_quality": 96}})
+    with pytest.raises(ValueError, match=r"sizee: unknown name; did you mean size\? Known: jpeg_quality, size"):
+        load_params(path)
+
+
+def test_sections_that_do_not_fit_together_are_told_before_any_work(tmp_path: Path) -> None:
+    detectors = {
+        "univfd": {"view": "crop"},
+        "twin": {"view": "crop"},
+        "mosaic": {"view": "mosaic"},
+        "network": {"kind": "cnn", "view": "mosaic", "null_space": "text"},
+    }
+    path = write(
+        tmp_path,
+        evaluate={"baseline": "univf"},
+        semantics={"rank": 3},
+        backbone={"lowest": 60},
+        features={"views": ["crop"]},
+        train={"detectors": detectors},
+    )
+    with pytest.raises(ValueError) as caught:
+        load_params(path)
+    for fault in (
+        "6 fault(s)",
+        "semantics: set exactly one of energy, tolerance and rank",
+        "train.detectors.univfd: the same settings as twin",
+        "train.detectors.mosaic: view mosaic is not among features.views (crop)",
+        "train.detectors.network: a cnn has no CLIP features",
+        "backbone.lowest: 60 of 49 patches",
+        "evaluate.baseline: unknown detector 'univf'; did you mean univfd?",
+    ):
+        assert fault in str(caught.value)

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nsnet.config import Params
-from nsnet.suites import FOLDER, LAB_TRAIN_SIMULATORS, Registry, build_registry, protocol, protocols, suite, suites
+from nsnet.suites import FOLDER, LAB_TRAIN_SIMULATORS, Registry, build_registry, protocols, suite, suites
 from nsnet.suites.cli import app
 from nsnet.suites.page import page
 from tests.conftest import ROOT
@@ -99,8 +99,6 @@ def test_find_pool() -> None:
 def test_unknown_names_get_near_names_and_the_list() -> None:
     with pytest.raises(ValueError, match=r"did you mean genimage.*Known: aigcdetectbenchmark, aigibench"):
         suite("genimag")
-    with pytest.raises(ValueError, match="did you mean paper40"):
-        protocol("paper-40")
 
 
 def test_paper40_is_the_reading_of_the_method() -> None:
@@ -110,9 +108,9 @@ def test_paper40_is_the_reading_of_the_method() -> None:
             found = suite(where).find(name)
             assert found is not None, name
             expected.add(f"{where}/{found.key}")
-    assert set(protocol("paper40").members) == expected and len(expected) == len(protocol("paper40").members) == 40
-    assert "reading" in protocol("paper40").statement
-    assert list(protocols()) == ["paper40"]
+    (paper40,) = protocols().values()
+    assert set(paper40.members) == expected and len(expected) == len(paper40.members) == 40
+    assert paper40.key == "paper40" and "reading" in paper40.statement
 
 
 def test_same_pictures_both_ways_and_alike() -> None:

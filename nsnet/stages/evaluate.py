@@ -8,18 +8,18 @@ from pathlib import Path
 import polars as pl
 
 from nsnet import config
-from nsnet.backbone import CLEAN, load_backbone, under_conditions
+from nsnet.backbone import load_backbone, under_conditions
 from nsnet.config import load_params
-from nsnet.contracts import make
+from nsnet.contracts import CLEAN, make
 from nsnet.detectors import load_detector
 from nsnet.device import best_device
-from nsnet.evaluation import contests, evaluate_runs
+from nsnet.evaluation import draw_contests, evaluate_runs
 from nsnet.files import atomic_path
 from nsnet.inputs import Inputs
 from nsnet.parquet import read_table, write_table
 from nsnet.paths import Paths
 from nsnet.progress import bar, cost
-from nsnet.provenance import git_revision
+from nsnet.provenance import data_checksum, git_revision
 
 
 def score_images(runs: pl.DataFrame, image_ids: list[str], inputs: dict[str, Inputs], detectors: Path) -> pl.DataFrame:
@@ -54,13 +54,15 @@ def evaluate(root: Path, paths: Paths, trained: Paths, params: config.Params) ->
             f"run {foreign['run_id'][0]} was trained on backbone {foreign['backbone_id'][0]}, params.yaml names"
             f" {backbones[CLEAN].id}: run `dvc repro train`"
         )
-    pairs = contests(samples, params.evaluate)
+    contests = draw_contests(samples, params.evaluate)
     files = {image_id: root / name for image_id, name in images.select("image_id", "path").iter_rows()}
     inputs = {condition: Inputs(paths, files, backbone) for condition, backbone in backbones.items()}
-    tested = sorted({image_id for pair in pairs for image_id in (*pair.pairing.real, *pair.pairing.fake)})
+    pairs = [contest.pairing for contest in contests]
+    tested = sorted({image_id for pair in pairs for image_id in (*pair.real, *pair.fake)})
     predictions = score_images(runs, tested, inputs, trained.detectors)
+    provenance = {"git_revision": git_revision(), "data_checksum": data_checksum(paths.table("samples"))}
     with bar("evaluate", runs.height) as advance:
-        results, means = evaluate_runs(runs, pairs, predictions, params.evaluate, git_revision(), advance)
+        results, means = evaluate_runs(runs, contests, predictions, params.evaluate, provenance, advance)
     for name, frame in (("predictions", predictions), ("results", results), ("means", means)):
         write_table(name, frame, paths.table(name))
     return means
@@ -82,7 +84,7 @@ def main() -> None:
     params = load_params(paths.params)
     with cost(paths.cost("evaluate")):
         means = evaluate(paths.data, paths, paths, params)
-    figures = headline(read_table("runs", paths.table("runs")), means)
+    runs = read_table("runs", paths.table("runs"))
     with atomic_path(paths.metrics) as temporary:
-        temporary.write_text(json.dumps(figures, indent=2) + "\n")
-    print(f"evaluate: {len(figures)} runs")
+        temporary.write_text(json.dumps(headline(runs, means), indent=2) + "\n")
+    print(f"evaluate: {runs.height} runs")

@@ -6,11 +6,11 @@ import polars as pl
 
 from nsnet import config, reports
 from nsnet.config import load_params
+from nsnet.contracts import CLEAN
 from nsnet.parquet import read_table
 from nsnet.paths import Paths
 from nsnet.plots import audit_plot, generators_plot, spectrum_plot
 from nsnet.progress import cost
-from nsnet.reports import CLEAN
 from nsnet.world import describe
 
 SHOWN = ["nsnet", "univfd", "cnn-control"]
@@ -68,8 +68,8 @@ def _notes(runs: pl.DataFrame, results: pl.DataFrame, params: config.Params) -> 
         "acc is the mean of R.Acc and F.Acc at threshold 0.5; ap gives both classes half of the weight."
         f" Per generator {n_fake} fakes against {n_real} reals;"
         f" 95 % intervals from {params.evaluate.bootstrap} stratified bootstrap draws over images.",
-        f"Data {runs['data_checksum'][0]}, backbone {backbones}, trained at"
-        f" {runs['git_revision'][0]}, evaluated at {results['git_revision'][0]}.",
+        f"Trained on data {runs['data_checksum'][0]} at {runs['git_revision'][0]}, tested on data"
+        f" {results['data_checksum'][0]} at {results['git_revision'][0]}; backbone {backbones}.",
     ]
 
 

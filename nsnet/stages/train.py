@@ -22,7 +22,7 @@ from nsnet.inputs import Inputs
 from nsnet.parquet import read_table, write_table
 from nsnet.paths import Paths
 from nsnet.progress import bar, cost
-from nsnet.provenance import digest, file_sha256, git_revision
+from nsnet.provenance import data_checksum, digest, file_sha256, git_revision
 from nsnet.world import describe
 
 
@@ -57,7 +57,7 @@ def main() -> None:
     common = {
         "seed": settings.seed,
         "git_revision": git_revision(),
-        "data_checksum": file_sha256(paths.table("samples"))[:12],
+        "data_checksum": data_checksum(paths.table("samples")),
         "world": describe(samples["suite"].unique().to_list(), params.backbone.model),
         "device": best_device(),
     }
@@ -92,6 +92,7 @@ def main() -> None:
                     "detector": name,
                     "training_set": training_set,
                     "condition": condition,
+                    "kind": choice.kind,
                     "view": choice.view,
                     "null_space": choice.null_space,
                     "contrastive": choice.contrastive,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
+from nsnet.faults import fault_lines
 from nsnet.names import unknown
 from nsnet.suites.models import Count, Generator, Pool, Protocol, Registry, Suite, TrainingSet, normalised
 
@@ -24,7 +24,6 @@ __all__ = [
     "build_registry",
     "known_suite",
     "normalised",
-    "protocol",
     "protocols",
     "suite",
     "suites",
@@ -66,17 +65,6 @@ def protocols() -> dict[str, Protocol]:
     return _registry().protocols
 
 
-def protocol(name: str) -> Protocol:
-    """One protocol by key.
-
-    Raises:
-        ValueError: unknown name, with the nearest ones.
-    """
-    if name not in protocols():
-        raise unknown("protocol", name, protocols())
-    return protocols()[name]
-
-
 def build_registry(raw_suites: dict[str, Any], raw_protocols: dict[str, Any]) -> Registry:
     """Validate a registry given as plain data, as the YAML files hold it.
 
@@ -86,7 +74,7 @@ def build_registry(raw_suites: dict[str, Any], raw_protocols: dict[str, Any]) ->
     try:
         return Registry.model_validate({"suites": _same_both_ways(raw_suites), "protocols": raw_protocols})
     except ValidationError as error:
-        faults = [line for fault in error.errors() for line in _lines(fault)]
+        faults = fault_lines(error, Registry)
         raise ValueError(f"the registry of suites has {len(faults)} fault(s):\n" + "\n".join(faults)) from error
 
 
@@ -95,13 +83,6 @@ def _registry() -> Registry:
     raw = {key: yaml.safe_load((FOLDER / "registry" / f"{key}.yaml").read_text(encoding="utf-8")) for key in ORDER}
     raw_protocols = yaml.safe_load((FOLDER / "registry" / "protocols.yaml").read_text(encoding="utf-8"))
     return build_registry({**raw, "lab": _lab()}, raw_protocols)
-
-
-def _lines(fault: Any) -> Iterable[str]:
-    """The lines of one of pydantic's faults; a check of ours may have found several."""
-    place = ".".join(str(part) for part in fault["loc"])
-    for line in fault["msg"].removeprefix("Value error, ").splitlines():
-        yield f"  {place}: {line}" if place else f"  {line}"
 
 
 def _same_both_ways(raw: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,22 @@
+"""Which world a number comes from: nothing of the lab may pass for a published benchmark."""
+
+from __future__ import annotations
+
+import pytest
+
+from nsnet.world import LAB_MODEL, describe
+
+
+@pytest.mark.parametrize(
+    ("suites", "model", "expected"),
+    [
+        (["lab"], LAB_MODEL, "LAB: "),
+        (["genimage"], LAB_MODEL, "NOT MEANINGFUL: real pictures (genimage) "),
+        (["genimage", "lab"], LAB_MODEL, "NOT MEANINGFUL: real pictures (genimage) "),
+        (["lab"], "ViT-L-14", "MIXED: simulated generators seen by ViT-L-14"),
+        (["lab", "genimage"], "ViT-L-14", "MIXED: simulated generators beside real pictures (genimage) seen by"),
+        (["genimage", "aigibench"], "ViT-L-14", "REAL: pictures of aigibench, genimage seen by ViT-L-14"),
+    ],
+)
+def test_every_mixture_is_named(suites: list[str], model: str, expected: str) -> None:
+    assert describe(suites, model).startswith(expected)
