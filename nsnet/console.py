@@ -18,7 +18,7 @@ def clear_errors() -> Iterator[None]:
 
     try:
         yield
-    except (ValueError, FileNotFoundError, duckdb.Error) as error:
+    except (ValueError, OSError, duckdb.Error) as error:
         Console(stderr=True, soft_wrap=True).print(f"error: {error}", highlight=False, markup=False)
         raise typer.Exit(1) from error
 

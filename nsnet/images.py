@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ from pathlib import Path
 import imagehash
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -58,10 +60,13 @@ def inspect(path: Path) -> Inspection:
     """Hash a file and decode it fully; never raises for a bad file, but says why it is bad.
 
     Rejected are files that cannot be read or decoded, animations, pictures beyond Pillow's
-    decompression-bomb limit and below 8 pixels a side. Other colour modes, EXIF rotations
-    and broken colour profiles are used, with what was done recorded as the reason.
+    decompression-bomb limit and below 8 pixels a side. Other colour modes and depths, EXIF
+    rotations, broken EXIF and colour profiles are used, with what was done recorded as the
+    reason.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # reading a pipe would wait for ever
+            return Inspection(None, 0, reason="unreadable: not a regular file")
         content = path.read_bytes()
     except OSError as error:
         return Inspection(None, 0, reason=f"unreadable: {error.strerror}")
@@ -73,16 +78,17 @@ def inspect(path: Path) -> Inspection:
             warnings.simplefilter("ignore")  # broken EXIF and palettes: what matters is said in the reason
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as image:
-                return _inspect_open(image, known)
+                return _inspect_open(image, known, content)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return replace(known, reason="decompression bomb: more pixels than Pillow's safe limit")
+    except UnidentifiedImageError:  # its message holds a memory address
+        return replace(known, reason="cannot be decoded: no picture of a known format")
     # A damaged file can fail anywhere in a decoder, and none may stop a scan of a million.
     except Exception as error:
-        message = str(error).replace(repr(content), "content")
-        return replace(known, reason=f"cannot be decoded: {message or type(error).__name__}")
+        return replace(known, reason=f"cannot be decoded: {error or type(error).__name__}")
 
 
-def _inspect_open(image: Image.Image, known: Inspection) -> Inspection:
+def _inspect_open(image: Image.Image, known: Inspection, content: bytes) -> Inspection:
     facts = replace(
         known,
         width=image.width,
@@ -92,27 +98,33 @@ def _inspect_open(image: Image.Image, known: Inspection) -> Inspection:
         jpeg_quality=_jpeg_quality(image),
         has_exif=bool(image.info.get("exif")),
     )
-    if getattr(image, "n_frames", 1) > 1:
-        return replace(facts, reason="animated: a single picture is expected")
+    # MPO: a JPEG as phones take it, with a preview or a second view behind it.
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        kind = "several pages" if image.format == "TIFF" else "animated"
+        return replace(facts, reason=f"{kind}: a single picture is expected")
     if min(image.size) < MINIMUM_SIDE:
         return replace(facts, reason=f"too small: {image.width} x {image.height}, at least {MINIMUM_SIDE} a side")
+    conversions = list(_conversions(image, content))  # before decoding, which turns a TIFF and forgets that it did
     pixels = _to_rgb(image)
     digest = hashlib.sha256(repr(pixels.shape).encode())
     digest.update(pixels.tobytes())
     return replace(
         facts,
+        width=pixels.shape[1],
+        height=pixels.shape[0],
         pixel_id=digest.hexdigest(),
         phash=_perceptual_hash(pixels),
         status="used",
-        reason="; ".join(_conversions(image)) or None,
+        reason="; ".join(conversions) or None,
     )
 
 
 def load_rgb(path: Path) -> Pixels:
     """Decode to uint8 (H, W, 3) RGB at native size.
 
-    As published loaders do: alpha is dropped, EXIF orientation is not applied, colour
-    profiles are ignored. Sixteen-bit grey keeps its high byte (Pillow alone would clip it).
+    As published loaders do: alpha is dropped, EXIF orientation is not applied (but to TIFF, by
+    the decoder), colour profiles are ignored. Sixteen-bit grey keeps its high byte, as other
+    sixteen-bit modes do (Pillow alone would clip it).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # `inspect` has recorded what they say
@@ -127,21 +139,36 @@ def _to_rgb(image: Image.Image) -> Pixels:
     return np.asarray(image.convert("RGB"))
 
 
-def _conversions(image: Image.Image) -> Iterator[str]:
+def _conversions(image: Image.Image, content: bytes) -> Iterator[str]:
     """What reading the picture as published loaders do leaves out or changes."""
-    if image.mode != "RGB":
-        dropped = ", alpha dropped" if image.has_transparency_data else ""
-        high = ", high byte kept" if image.mode.startswith("I") else ""
-        yield f"converted from {image.mode} to RGB{dropped}{high}"
-    orientation = image.getexif().get(_ORIENTATION, 1)
-    if orientation != 1:
-        yield f"EXIF orientation {orientation} not applied"
+    dropped = "alpha dropped" if image.has_transparency_data else ""
+    high = "high byte kept" if image.mode.startswith("I") or _bits(image, content) == 16 else ""
+    if image.mode != "RGB" or dropped or high:
+        changes = [f"converted from {image.mode} to RGB" if image.mode != "RGB" else "", dropped, high]
+        yield ", ".join(change for change in changes if change)
+    if image.format == "MPO":
+        yield f"first of {getattr(image, 'n_frames', 1)} pictures used"
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # whatever a parser of damaged data may raise; the pixels do not need it
+        yield "broken EXIF ignored"
+    else:
+        if orientation != 1:
+            yield f"EXIF orientation {orientation} {'' if image.format == 'TIFF' else 'not '}applied"
     profile = image.info.get("icc_profile")
     if profile:
         try:
             ImageCms.ImageCmsProfile(io.BytesIO(profile))
         except (OSError, ImageCms.PyCMSError):
             yield "broken ICC profile ignored"
+
+
+def _bits(image: Image.Image, content: bytes) -> int:
+    """Bits a channel, as the file says: Pillow reads sixteen as eight without a word."""
+    if image.format == "PNG":
+        return content[24]  # the ninth byte of the header, which is the first chunk
+    samples = image.tag_v2.get(258) if isinstance(image, TiffImageFile) else None
+    return max(samples) if samples else 8
 
 
 def _perceptual_hash(pixels: Pixels) -> str | None:
@@ -159,7 +186,7 @@ def _jpeg_quality(image: Image.Image) -> int | None:
     Tables are compared as sorted values: encoders write them in different orders.
     """
     tables = getattr(image, "quantization", None)
-    if image.format != "JPEG" or not tables:
+    if image.format not in ("JPEG", "MPO") or not tables:
         return None
     table = np.sort(np.asarray(tables[min(tables)], np.float64))
     quality = np.arange(1, 101)

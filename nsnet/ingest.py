@@ -15,9 +15,11 @@ from nsnet.manifests import listed_roles
 from nsnet.parquet import query
 from nsnet.scan import scan
 from nsnet.suites import suites
+from nsnet.tree import is_archive
 
 # One in so many training pictures of a set that has no validation pictures of its own.
 VALIDATION_SHARE = 10
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def ingest(
 
     Raises:
         FileNotFoundError: no such folder.
-        ValueError: no known layout, faults in a manifest, or leakage, all of them at once.
+        ValueError: no known layout, no usable picture, faults in a manifest, or leakage, all of them at once.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
@@ -66,12 +68,19 @@ def ingest(
     unlisted = [path for path in facts["path"] if path not in named]
     ungoverned = [path for path in unlisted if not governed & {"", PurePosixPath(path).parts[0]}]
     placed, unplaced = roles(ungoverned, folder, suite)
-    reasons = dict.fromkeys(unplaced, "no folder above it names a label")
-    reasons |= dict.fromkeys(set(unlisted) - set(ungoverned), "not listed in the manifest")
+    reasons = unplaced | dict.fromkeys(set(unlisted) - set(ungoverned), "not listed in the manifest")
     everything = [*listed, *placed]
     if not everything:
-        raise ValueError(f"no pictures found in {root}: expected {EXPECTED}")
+        archives = sum(is_archive(path) for path in facts["path"])
+        told = f"; {archives} archives want unpacking first" if archives else ""
+        raise ValueError(f"no pictures found in {root}{told}: expected {EXPECTED}")
     images = _reject(fit("images", facts), reasons)
+    if images.filter(status="used").is_empty():
+        why = images["reason"].value_counts(sort=True).head(SHOWN).iter_rows()
+        raise ValueError(
+            f"none of the {images.height} files in {root} can be used:\n"
+            + "\n".join(f"  {count} x {reason}" for reason, count in why)
+        )
     duplicates = find_duplicates(images)
     images, stands_for = count_once(images, duplicates)
     places = pl.DataFrame(everything)

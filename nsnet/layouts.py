@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from nsnet.suites import Suite, known_suite, normalised, suites
+from nsnet.recognition import LABELS, SPLITS, Parts, SuiteFolder, find_suites, label_place
+from nsnet.suites import Suite, normalised
 
-LABELS = {"0_real": 0, "1_fake": 1, "real": 0, "fake": 1, "0": 0, "1": 1, "nature": 0, "ai": 1}
-SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
 EXPECTED = (
     "a manifest (csv, jsonl or parquet) with columns path and label, folders 0_real and 1_fake, nature and ai,"
     " real beside fake/<generator>, or a suite's own folders (`nsnet suites list`)"
@@ -37,59 +36,15 @@ class Role:
     caption_source: str | None = None
 
 
-@dataclass(frozen=True)
-class SuiteFolder:
-    """A folder that holds one suite: its name, and what the registry knows of it."""
+def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Role], dict[str, str]]:
+    """Roles of pictures by their paths; and the paths that no layout explains, each with the reason.
 
-    name: str
-    known: Suite | None
-
-
-def corpora(names: Iterable[str], folder: str, suite: str | None) -> dict[str, SuiteFolder]:
-    """Find the suites in a tree: top-level folder ("" for the tree itself) to corpus.
-
-    A top-level folder that bears a suite's name is that suite; everything else is one
-    corpus, recognised by the generators it names, or called `suite` or `folder`.
-    """
-    if suite is not None:
-        return {"": SuiteFolder(suite, suites().get(suite))}
-    tops: dict[str, set[str]] = {}
-    for parent in {PurePosixPath(name).parent for name in names}:
-        tops.setdefault(parent.parts[0] if parent.parts else "", set()).update(parent.parts)
-    found = {top: SuiteFolder(known.key, known) for top in tops if (known := known_suite(top))}
-    rest = {part for top, parts in tops.items() if top not in found for part in parts}
-    if rest or not found:
-        known = known_suite(folder) or _recognise(rest)
-        found[""] = SuiteFolder(known.key if known else folder, known)
-    return found
-
-
-def _recognise(parts: set[str]) -> Suite | None:
-    """The suite that knows most of the folder names and, among equals, lacks fewest generators."""
-    marks = {part.casefold() for part in parts}
-
-    def fit(known: Suite) -> tuple[int, float]:
-        matched = {generator.key for part in parts if (generator := known.find(part))}
-        shared = sum(known.find_pool(part) is not None for part in parts)
-        readable = ("nature_ai" in known.layouts) == bool(marks & {"nature", "ai"})
-        return (len(matched) + shared if readable and matched else 0), len(matched) / len(known.generators)
-
-    best = max(suites().values(), key=fit)
-    return best if fit(best)[0] else None
-
-
-def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Role], list[str]]:
-    """Roles of pictures by their paths, and the paths that no layout explains.
-
-    Args:
-        names: paths below the tree's root, / separated.
-        folder: the root's own name, which a suite is called by if nothing else is known.
-        suite: name of the suite, if the user says so.
+    Args and errors as `nsnet.recognition.find_suites`.
     """
     names = list(names)
-    found = corpora(names, folder, suite)
+    found = find_suites(names, folder, suite)
     placed: list[Role] = []
-    unplaced: list[str] = []
+    unplaced: dict[str, str] = {}
     folders: dict[PurePosixPath, list[Role]] = {}
     for name in names:
         parent = PurePosixPath(name).parent
@@ -98,33 +53,34 @@ def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Ro
             parts = parent.parts[1:] if top else parent.parts
             folders[parent] = list(_folder_roles(parts, found[top])) if top in found else []
         placed += [Role(**{**vars(role), "path": name}) for role in folders[parent]]
-        unplaced += [] if folders[parent] else [name]
+        if not folders[parent]:
+            labelled = any(part.casefold() in LABELS for part in parent.parts)
+            unplaced[name] = f"the folders above it {'name both labels' if labelled else 'name no label'}"
     return placed, unplaced
 
 
-def _folder_roles(parts: tuple[str, ...], corpus: SuiteFolder) -> Iterator[Role]:
+def _folder_roles(parts: Parts, corpus: SuiteFolder) -> Iterator[Role]:
     """The roles of every picture in one folder, one for each training set it is in; none if no rule applies."""
-    marks = [i for i, part in enumerate(parts) if part.casefold() in LABELS]
-    known = corpus.known
-    if not marks:
+    known, at = corpus.known, label_place(parts)
+    if at is None:
         yield from _pool_role(parts, corpus)
         return
-    at = marks[-1]
     label, above, below = LABELS[parts[at].casefold()], parts[:at], parts[at + 1 :]
-    split = next((SPLITS[part.casefold()] for part in reversed(above) if part.casefold() in SPLITS), "test")
+    splits = [SPLITS[part.casefold()] for part in (*reversed(above), *below) if part.casefold() in SPLITS]
+    split = splits[0] if splits else "test"
     if known and "nature_ai" in known.layouts and split == "validation":
         split = "test"  # GenImage has no test folder: papers test on val
-    owners = [part for part in above if part.casefold() not in SPLITS]
+    owners, inner = ([part for part in side if part.casefold() not in SPLITS] for side in (above, below))
     trained = [] if split == "test" else _training_sets(owners, known)
     if trained:
         generator, family = trained[0][1:]
         of_maker = known is not None and (known.find(owners[-1]) or normalised(owners[-1]) == normalised(generator))
         pool, class_name = generator, None if of_maker else owners[-1]
     else:
-        generator, family, pool, class_name = _owner(owners, below, label, parts[at], known)
+        generator, family, pool, class_name = _owner(owners, inner, label, parts[at], known)
     maker, kind = (generator, family) if label else (pool, "real")
     sets: list[str | None] = [name for name, *_ in trained]
-    for training_set in sets or [None if split == "test" else "train"]:
+    for training_set in sets or [None if split == "test" else corpus.name]:
         yield Role("", corpus.name, label, maker, kind, split, pool, class_name, training_set)
 
 
@@ -140,11 +96,14 @@ def _training_sets(owners: list[str], known: Suite | None) -> list[tuple[str, st
 
 
 def _owner(
-    owners: list[str], below: tuple[str, ...], label: int, mark: str, known: Suite | None
+    owners: list[str], below: list[str], label: int, mark: str, known: Suite | None
 ) -> tuple[str, str, str, str | None]:
     """Generator, family, real pool and class of a labelled folder."""
     if known:
         for i in reversed(range(len(owners))):
+            pool = None if label else known.find_pool(owners[i])
+            if pool:
+                return pool.key, "real", pool.key, None
             generator = known.find(owners[i])
             if generator:
                 inner = [part for part in (*owners[i + 1 :], *below) if not known.find(part)]
@@ -159,7 +118,7 @@ def _owner(
     return (below[0] if below else mark) if label else "real", "unknown", "real", None
 
 
-def _pool_role(parts: tuple[str, ...], corpus: SuiteFolder) -> Iterator[Role]:
+def _pool_role(parts: Parts, corpus: SuiteFolder) -> Iterator[Role]:
     """Folders without labels: fakes named by generator beside real pools they share (diffusion_datasets)."""
     known = corpus.known
     if known is None or "shared_pools" not in known.layouts:

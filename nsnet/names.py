@@ -6,9 +6,15 @@ import difflib
 from collections.abc import Iterable
 
 
+def near_names(name: str, known: Iterable[str], alike: float = 0.6) -> list[str]:
+    """Up to three names that are at least `alike` (difflib's ratio), case aside, best first."""
+    folded = {candidate.casefold(): candidate for candidate in known}
+    return [folded[match] for match in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=alike)]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A clause with up to three near names, or just a full stop."""
-    near = difflib.get_close_matches(name, list(known), n=3)
+    near = near_names(name, known)
     return f"; did you mean {' or '.join(near)}?" if near else "."
 
 

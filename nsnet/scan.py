@@ -31,7 +31,7 @@ CHUNK = 4096
 # Starting processes costs more than inspecting fewer files than this.
 WORTH_A_POOL = 500
 # Raised when `inspect` finds other facts in the same bytes: an older index is then not used.
-INDEX_VERSION = 1
+INDEX_VERSION = 2
 # A file changed this shortly before a scan could change again within its time stamp's precision.
 SETTLED_NS = 2_000_000_000
 
@@ -51,7 +51,6 @@ _FACTS = {
     "reason": pl.String,
 }
 _INDEX = pl.Schema({**_STAT, "version": pl.Int32, **_FACTS})
-_PARQUET: pa.Schema = pl.DataFrame(schema=_INDEX).to_arrow().schema
 
 
 @dataclass(frozen=True)
@@ -76,16 +75,18 @@ def scan(
     and the facts of `nsnet.images.Inspection`.
     """
     root = root.absolute()
+    # Of another tree nothing is known, though names, sizes and times were the same.
+    schema: pa.Schema = pl.DataFrame(schema=_INDEX).to_arrow().schema.with_metadata({"root": os.fsencode(root)})
     others: dict[str, int] = {}
     inspected = known = 0
     names = file_names(root, named, others)
     with (
         ExitStack() as stack,
         atomic_path(index) as temporary,
-        pq.ParquetWriter(temporary, _PARQUET, compression="zstd") as writer,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         pool: Executor | None = None
-        before = _Before(index)
+        before = _Before(index, schema)
         while part := list(itertools.islice(names, CHUNK)):
             files = pl.DataFrame([(name, *_stat(f"{root}/{name}")) for name in part], schema=_STAT, orient="row")
             earlier = before.rows(files)
@@ -97,7 +98,7 @@ def scan(
                 # spawn: forking after a threaded library is loaded can hang
                 pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
             rows = pl.concat([same, _inspected(root, todo, pool)]).sort("path")
-            writer.write_table(rows.to_arrow())
+            writer.write_table(rows.to_arrow().cast(schema))
             inspected, known = inspected + todo.height, known + same.height
             advance(files.height)
     return Found(inspected, known, dict(sorted(others.items())))
@@ -106,13 +107,16 @@ def scan(
 class _Before:
     """The index of the scan before, read along with the walk."""
 
-    def __init__(self, index: Path) -> None:
-        usable = index.exists() and pq.read_schema(index).equals(_PARQUET)
+    def __init__(self, index: Path, schema: pa.Schema) -> None:
+        usable = index.exists() and pq.read_schema(index).equals(schema, check_metadata=True)
         self._groups = _row_groups(index) if usable else iter(())
         self._group = pl.DataFrame(schema=_INDEX)
 
     def rows(self, files: pl.DataFrame) -> pl.DataFrame:
-        """What is known of `files`, which come later in order than those of the call before."""
+        """What is known of `files`, which come later in order than those of the call before.
+
+        Files without a hash could not be read; that may have passed, and no time stamp would tell.
+        """
         last, found = files["path"][-1], []
         while True:
             found.append(self._group.join(files, on="path", how="semi"))
@@ -122,7 +126,8 @@ class _Before:
             if group is None:
                 break
             self._group = group
-        return pl.concat(found).filter(version=INDEX_VERSION).filter(pl.col("mtime_ns") >= 0)
+        usable = (pl.col("version") == INDEX_VERSION) & (pl.col("mtime_ns") >= 0) & pl.col("image_id").is_not_null()
+        return pl.concat(found).filter(usable)
 
 
 def _row_groups(index: Path) -> Iterator[pl.DataFrame]:
@@ -153,9 +158,11 @@ def _inspected(root: Path, todo: pl.DataFrame, pool: Executor | None) -> pl.Data
 def inspect_named(root: Path, name: str, previous: str | None) -> Inspection | None:
     """Inspect one file of a tree, or return None if its content still hashes to `previous`.
 
-    Archives and names that are no UTF-8 are rejected unread.
+    Archives, names that are no UTF-8 and folders that cannot be listed are rejected unread.
     """
     path = root / name
+    if name.endswith("/"):
+        return Inspection(None, 0, reason="folder cannot be opened: its pictures are not read")
     if is_archive(name):
         size = max(0, _stat(str(path))[0])
         return Inspection(None, size, reason="archive: unpack it, pictures inside are not read")

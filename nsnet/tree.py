@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import heapq
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".jfif"}
-ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz"}
+ARCHIVES = {".zip", ".tar", ".gz", ".tgz", ".7z", ".rar", ".bz2", ".xz", ".zst"}
+# Parts of archives that were split for download: .z01, .r01, .001.
+_PART = re.compile(r"\.([zr]?\d{2}|\d{3})")
 
 
 def file_names(root: Path, named: Iterable[str], others: dict[str, int]) -> Iterator[str]:
     """Paths below `root` of pictures and archives (by suffix) and of all in `named`, existing or not.
 
     In order of their code points and / separated; bytes that are no UTF-8 are written as
-    escapes. Links are followed, a folder only once; names that begin with a dot are passed
-    over. Files that are left alone are counted in `others` by suffix.
+    escapes. Links are followed, but not to a folder that they lie in; names that begin with
+    a dot are passed over. A folder that cannot be listed is named too, with a / at the end.
+    Files that are left alone are counted in `others` by suffix.
+
+    Raises:
+        OSError: `root` cannot be listed.
     """
     listed = sorted(set(named))
     wanted = frozenset(listed)
 
     def pictures() -> Iterator[str]:
-        for name in _walk(root, "", set()):
+        for name in _walk(root, "", frozenset()):
             kind = _kind(name)
-            if kind in PICTURES or kind in ARCHIVES:
+            if kind in PICTURES or kind == "/" or is_archive(name):
                 yield name
             elif name not in wanted:
                 others[kind] = others.get(kind, 0) + 1
@@ -38,29 +45,44 @@ def file_names(root: Path, named: Iterable[str], others: dict[str, int]) -> Iter
 
 def is_archive(name: str) -> bool:
     """Does a path look like an archive that should have been unpacked?"""
-    return _kind(name) in ARCHIVES
+    kind = _kind(name)
+    return kind in ARCHIVES or _PART.fullmatch(kind) is not None
 
 
 def _kind(name: str) -> str:
+    if name.endswith("/"):
+        return "/"
     file = name.rpartition("/")[2]
     stem, _, suffix = file.rpartition(".")  # PurePath.suffix takes four times as long
     return "hidden" if file.startswith(".") else f".{suffix.lower()}" if stem else "no suffix"
 
 
-def _walk(folder: Path, below: str, entered: set[tuple[int, int]]) -> Iterator[str]:
-    facts = folder.stat()
-    if (facts.st_dev, facts.st_ino) in entered:
+def _walk(folder: Path, below: str, within: frozenset[tuple[int, int]]) -> Iterator[str]:
+    try:
+        facts = folder.stat()
+        with os.scandir(folder) as entries:
+            # "a.png" comes before "a/b.png": with its slash, a folder sorts as the paths below it do.
+            ordered = sorted((shown(entry.name) + "/" * _is_folder(entry), entry.path) for entry in entries)
+    except OSError:
+        if not below:
+            raise
+        yield below
         return
-    entered.add((facts.st_dev, facts.st_ino))
-    with os.scandir(folder) as entries:
-        # "a.png" comes before "a/b.png": with its slash, a folder sorts as the paths below it do.
-        ordered = sorted((_shown(entry.name) + "/" * entry.is_dir(), entry.path) for entry in entries)
-    for name, path in ordered:
+    place = facts.st_dev, facts.st_ino
+    for name, path in ordered if place not in within else ():
         if not name.endswith("/"):
             yield below + name
         elif not name.startswith("."):
-            yield from _walk(Path(path), below + name, entered)
+            yield from _walk(Path(path), below + name, within | {place})
 
 
-def _shown(name: str) -> str:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads round in a circle
+        return False
+
+
+def shown(name: str) -> str:
+    """A name as tables hold it: bytes that are no UTF-8 are written as escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

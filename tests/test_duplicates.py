@@ -76,6 +76,32 @@ def test_banded_search_equals_a_loop_over_all_pairs() -> None:
     assert len(expected) == NEAR
 
 
+def copied(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(source.read_bytes())
+
+
+def test_no_permission_makes_a_picture_real_and_fake(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    for seed, label in enumerate(("0_real", "1_fake")):
+        draw(root / f"g/{label}/a.png", seed)
+    copied(root / "g/1_fake/a.png", root / "g/0_real/b.png")
+    for allow in ([], ["own/g"]):
+        with pytest.raises(ValueError, match="own/g: 1 real and fake at once"):
+            read(root, allow)
+
+
+def test_validation_may_not_repeat_the_training_pictures(tmp_path: Path) -> None:
+    root = tmp_path / "own"
+    for seed in range(4):
+        draw(root / f"train/x/{('0_real', '1_fake')[seed % 2]}/{seed}.png", seed)
+    for label in ("0_real", "1_fake"):
+        copied(root / f"train/x/{label}/{int(label[0])}.png", root / f"val/x/{label}/copy.png")
+    with pytest.raises(ValueError, match=r"own/x: 2 in train and validation"):
+        read(root)
+    assert read(root, ["own/x"]).samples.height == 6
+
+
 def test_train_pictures_in_the_test_split_stop_the_run(tmp_path: Path) -> None:
     root = tmp_path / "own"
     for seed in range(6):

@@ -47,16 +47,35 @@ def broken_exif(path: Path) -> None:
     draw(path, 11, exif=b"Exif\x00\x00MM\x00*\x00\x00\x00\x08\xff\xff")
 
 
+def sixteen_bit_colour(path: Path) -> None:
+    """An RGB PNG of sixteen bits a channel, which Pillow reads but cannot write."""
+    pixels = np.random.default_rng(12).integers(0, 65536, (20, 30, 3)).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in pixels)
+    path.write_bytes(png(struct.pack(">IIBBBBB", 30, 20, 16, 2, 0, 0, 0), zlib.compress(rows)))
+
+
+def phone(path: Path) -> None:
+    """A JPEG with a second picture behind it, as phones save it."""
+    first, second = (Image.open(draw(path.with_name(f"{seed}.jpg"), seed)) for seed in (13, 14))
+    first.save(path, format="MPO", save_all=True, append_images=[second])
+    for seed in (13, 14):
+        path.with_name(f"{seed}.jpg").unlink()
+
+
+def png(header: bytes, body: bytes) -> bytes:
+    chunks = [(b"IHDR", header), (b"IDAT", body), (b"IEND", b"")]
+    packed = [
+        struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
+
+
 def bomb(path: Path) -> None:
     """A valid PNG of 40,000 x 40,000 pixels in a few kilobytes."""
     side = 40_000
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0)
     body = zlib.compress(bytes(side // 8 + 1) * 100)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+    path.write_bytes(png(struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0), body))
 
 
 FILES: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
@@ -77,6 +96,16 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
     "icc.png": (lambda path: draw(path, 8, icc_profile=b"no profile"), "used", "broken ICC profile ignored"),
     "srgb.png": (lambda path: draw(path, 9, icc_profile=_srgb()), "used", None),
     "dangling.png": (lambda path: path.symlink_to("nowhere.png"), "rejected", "unreadable: No such file"),
+    "pipe.png": (os.mkfifo, "rejected", "unreadable: not a regular file"),
+    "deep.png": (sixteen_bit_colour, "used", "high byte kept"),
+    "key.png": (lambda path: draw(path, 12, transparency=(0, 0, 0)), "used", "alpha dropped"),
+    "turned.tif": (rotated, "used", "EXIF orientation 6 applied"),
+    "exif.png": (lambda path: draw(path, 15, exif=b"no EXIF at all"), "used", "broken EXIF ignored"),
+    "exif.webp": (lambda path: draw(path, 16, exif=b"no EXIF at all"), "used", "broken EXIF ignored"),
+    "phone.jpg": (phone, "used", "first of 2 pictures used"),
+    "pages.tif": (moving, "rejected", "several pages"),
+    "circle.png": (lambda path: path.symlink_to(path.name), "rejected", "unreadable: Too many levels"),
+    "below.png": (lambda path: path.symlink_to("folder.png/inner.png/x.png"), "rejected", "unreadable: "),
     "folder.png/inner.png": (lambda path: draw(path, 10), "used", None),
 }
 
@@ -129,8 +158,9 @@ def test_unreadable_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     def refuse(self: Path) -> bytes:
         raise PermissionError(13, "Permission denied", str(self))
 
+    path = draw(tmp_path / "a.png", 1)
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert inspect(tmp_path / "a.png") == Inspection(None, 0, reason="unreadable: Permission denied")
+    assert inspect(path) == Inspection(None, 0, reason="unreadable: Permission denied")
 
 
 def test_sixteen_bits_keep_their_high_byte(tmp_path: Path) -> None:

@@ -29,6 +29,10 @@ def read(root: Path, suite: str | None = None, workers: int = 1, allow: list[str
             ["real/coco/a.png", "real/kodak/b.png", "fake/flux/c.png", "fake/sdxl-x/d.v1.png"],
             {("real", 0, "real", None), ("flux", 1, "real", None), ("sdxl-x", 1, "real", None)},
         ),
+        (
+            ["gen/0_real/1/a.png", "gen/1_fake/0/b.png", "gen/1_fake/nature/c.png"],  # shards and classes, no labels
+            {("gen", 0, "gen", "1"), ("gen", 1, "gen", "0"), ("gen", 1, "gen", "nature")},
+        ),
         (["Train/x/1_FAKE/a.PNG", "VAL/x/0_Real/ü ñ.png"], {("x", 1, "x", None), ("x", 0, "x", None)}),
     ],
 )
@@ -68,6 +72,79 @@ def test_published_layouts_are_recognised_from_the_tree(tmp_path: Path, name: st
     for training_set in training:
         rows = corpus.samples.filter(training_set=training_set).unique(["split", "label"])
         assert rows.height == 4, "train and validation hold both labels"
+
+
+@pytest.mark.parametrize(
+    ("tree", "expected"),
+    [
+        (["real/train/a.png", "fake/test/b.png"], {("train", "real"), ("test", "fake")}),
+        (["training/0_real/a.png", "testing/1_fake/b.png"], {("train", "real"), ("test", "1_fake")}),
+        (["dev/x/0_real/a.png", "x/testing/1_fake/b.png"], {("validation", "x"), ("test", "x")}),
+    ],
+)
+def test_splits_above_and_below_the_label(tmp_path: Path, tree: list[str], expected: set[tuple[str, str]]) -> None:
+    for seed, name in enumerate(tree):
+        draw(tmp_path / "own" / name, seed)
+    assert set(read(tmp_path / "own").samples.select("split", "generator").iter_rows()) == expected
+
+
+def test_contradicting_labels_are_rejected(tmp_path: Path) -> None:
+    for seed, name in enumerate(("0_real/a.png", "0_real/x/1_fake/b.png", "1_fake/c.png")):
+        draw(tmp_path / "own" / name, seed)
+    images = read(tmp_path / "own").images
+    assert images.filter(status="rejected").select("path", "reason").rows() == [
+        ("0_real/x/1_fake/b.png", "the folders above it name both labels")
+    ]
+
+
+@pytest.mark.parametrize("name", ["GenImage", "genimage", "GENIMAGE"])
+def test_a_suite_is_known_by_any_spelling(tmp_path: Path, name: str) -> None:
+    TREES["genimage"](tmp_path / "download")
+    corpus = read(tmp_path / "download", name)
+    assert set(corpus.samples["suite"]) == {"genimage"} and "sdv1_4" in set(corpus.samples["generator"])
+    with pytest.raises(ValueError, match="unknown suite 'genimag'; did you mean genimage"):
+        read(tmp_path / "download", "genimag")
+
+
+def test_pools_with_label_folders_inside_are_found(tmp_path: Path) -> None:
+    root = tmp_path / "universalfakedetect/diffusion_datasets"
+    names = ("laion/0_real", "imagenet/0_real", "dalle/1_fake", "guided/1_fake")
+    for seed, name in enumerate(names):
+        draw(root / name / "a.png", seed)
+    found = read(root.parent).samples.select("generator", "label", "real_pool").rows()
+    assert set(found) == {
+        *(("laion", 0, "laion"), ("imagenet", 0, "imagenet")),
+        *(("dalle", 1, "laion"), ("guided", 1, "imagenet")),
+    }
+
+
+def test_one_known_name_does_not_make_a_suite(tmp_path: Path) -> None:
+    for seed, name in enumerate(("midjourney/0_real", "midjourney/1_fake", "mygen/0_real", "mygen/1_fake")):
+        draw(tmp_path / "bench" / name / "a.png", seed)
+    assert set(read(tmp_path / "bench").samples["suite"]) == {"bench"}
+    for seed, name in enumerate(("real", "fake/SDXL", "fake/SD3", "fake/Imagen3")):
+        draw(tmp_path / "own" / name / "a.png", seed)
+    assert set(read(tmp_path / "own").samples["suite"]) == {"own"}
+
+
+def test_suites_side_by_side_under_names_of_their_own(tmp_path: Path) -> None:
+    TREES["forensynths"](tmp_path / "data/CNN_synth_testset")
+    TREES["aigibench"](tmp_path / "data/new one")
+    for label in ("0_real", "1_fake"):
+        draw(tmp_path / f"data/mine/{label}/a.png", len(label) + ord(label[0]))
+    samples = read(tmp_path / "data").samples
+    makers = samples.filter(split="test", label=1).group_by("suite").agg(pl.col("generator").n_unique())
+    assert dict(makers.iter_rows()) == {"forensynths": 13, "aigibench": 25, "data": 1}
+
+
+def test_training_sets_without_a_name_are_their_suites(tmp_path: Path) -> None:
+    for seed, suite in enumerate(("mine", "yours")):
+        for label in (0, 1):
+            draw(tmp_path / f"data/{suite}/train/x/{('0_real', '1_fake')[label]}/a.png", 2 * seed + label)
+        (tmp_path / f"data/{suite}/manifest.csv").write_text(
+            "path,label,split\ntrain/x/0_real/a.png,0,Train\ntrain/x/1_fake/a.png,1,training\n"
+        )
+    assert set(read(tmp_path / "data").samples["training_set"]) == {"mine", "yours"}
 
 
 def test_in_domain_depends_on_the_training_set(tmp_path: Path) -> None:
@@ -172,9 +249,50 @@ def test_manifest_faults_come_all_at_once(tmp_path: Path) -> None:
     (root / "manifest.csv").write_text("path,label,split\na.png,maybe,\n../b.png,real,\n/c.png,fake,tset\n")
     with pytest.raises(ValueError, match=r"(?s)4 fault.*line 2: label 'maybe'.*line 3: path.*line 4: path.*'tset'"):
         read(root)
+    (root / "manifest.jsonl").write_text('{"path": "a.png", "label": "maybe"}\n')
+    (root / "manifest.csv").unlink()
+    with pytest.raises(ValueError, match="line 1: label 'maybe'"):
+        read(root)
+    (root / "manifest.csv").write_text("path,Label,generater,licence\na.png,real,x,y\n")
+    with pytest.raises(ValueError, match="column 'generater' is not read; did you mean generator"):
+        read(root)
     (root / "manifest.csv").write_text("name,kind\na.png,real\n")
     with pytest.raises(ValueError, match="expected columns path"):
         read(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("manifest.csv", b""),
+        ("manifest.csv", "path,label\ncaf\xe9.png,real\n".encode("latin-1")),
+        ("manifest.csv", b"path,label\na.png,real,more,and more\n"),
+        ("manifest.jsonl", b'{"path": "a.png", "label"\n'),
+        ("manifest.jsonl", b'{"path": ["a.png"], "label": "0"}\n'),
+        ("manifest.parquet", b"PAR1"),
+    ],
+)
+def test_manifests_that_cannot_be_read_are_named(tmp_path: Path, name: str, content: bytes) -> None:
+    (tmp_path / name).write_bytes(content)
+    draw(tmp_path / "a.png", 1)
+    with pytest.raises(ValueError, match=f"{name} cannot be read: "):
+        read(tmp_path)
+
+
+def test_columns_that_begin_late_are_read(tmp_path: Path) -> None:
+    rows = [f'{{"path": "{seed}.png", "label": "1"}}' for seed in range(130)]
+    rows.append('{"path": "0.png", "label": "1", "generator": "late"}')
+    (tmp_path / "manifest.jsonl").write_text("\n".join(rows))
+    draw(tmp_path / "0.png", 1)
+    assert set(read(tmp_path).samples["generator"]) == {"fake", "late"}
+
+
+def test_trees_without_a_usable_picture_are_told(tmp_path: Path) -> None:
+    for name in ("0_real/a.png", "1_fake/b.png"):
+        (tmp_path / "own" / name).parent.mkdir(parents=True)
+        (tmp_path / "own" / name).write_bytes(b"")
+    with pytest.raises(ValueError, match=r"(?s)none of the 2 files in .* can be used:.*2 x empty file"):
+        read(tmp_path / "own")
 
 
 def test_unknown_layout_is_told(tmp_path: Path) -> None:
@@ -190,7 +308,7 @@ def test_unknown_layout_is_told(tmp_path: Path) -> None:
     # Beside pictures with a role, one without is rejected and named.
     draw(root / "0_real/b.png", 2)
     images = read(root).images
-    assert images.filter(path="cats/a.png")["reason"][0] == "no folder above it names a label"
+    assert images.filter(path="cats/a.png")["reason"][0] == "the folders above it name no label"
 
 
 def test_links_are_followed_and_archives_told(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_touched_files_are_hashed_but_not_decoded(tree: Path, tmp_path: Path, mo
 def test_index_of_another_version_is_not_used(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = tmp_path / "index.parquet"
     scan(tree, index, [])
-    monkeypatch.setattr("nsnet.scan.INDEX_VERSION", 2)
+    monkeypatch.setattr("nsnet.scan.INDEX_VERSION", 0)
     assert scan(tree, index, []).inspected == 5
 
 
@@ -114,6 +114,58 @@ def test_a_file_that_is_no_index_of_this_version_is_replaced(tree: Path, tmp_pat
     pl.DataFrame({"path": ["0.png"], "size": [1]}).write_parquet(index)
     assert scan(tree, index, []).inspected == 5
     assert pl.read_parquet(index).height == 5
+
+
+def test_nothing_is_known_of_another_tree(tree: Path, tmp_path: Path) -> None:
+    scan(tree, tmp_path / "index.parquet", [])
+    tree.rename(tmp_path / "moved")
+    assert scan(tmp_path / "moved", tmp_path / "index.parquet", []).inspected == 5
+
+
+def test_what_could_not_be_read_is_tried_again(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A permission or a disk that came back changes neither size nor time."""
+    index = tmp_path / "index.parquet"
+
+    def refuse(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "read_bytes", refuse)
+        scan(tree, index, [])
+    assert set(pl.read_parquet(index)["reason"]) == {"unreadable: Permission denied"}
+    assert scan(tree, index, []).inspected == 5
+    assert set(pl.read_parquet(index)["status"]) == {"used"}
+
+
+def test_folders_that_cannot_be_listed_are_told(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw(tree / "locked/a.png", 9)
+    listed = os.scandir
+
+    def refuse(path: Path) -> object:
+        if path.name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    scan(tree, tmp_path / "index.parquet", [])
+    rows = pl.read_parquet(tmp_path / "index.parquet")
+    assert rows.filter(path="locked/")["reason"].to_list() == ["folder cannot be opened: its pictures are not read"]
+    assert rows.height == 6
+
+
+def test_links_are_followed_wherever_they_lead_but_not_round(tree: Path) -> None:
+    """Two generators may link to one pool of reals; a link to a folder above leads round."""
+    for name in ("a/0_real", "b/0_real"):
+        (tree / name).parent.mkdir()
+        (tree / name).symlink_to(tree)
+    found = list(file_names(tree, [], {}))
+    assert found == [f"{seed}.png" for seed in range(5)]
+    pool = tree.parent / "pool"
+    draw(pool / "x.png", 1)
+    for name in ("a/0_real", "b/0_real"):
+        (tree / name).unlink()
+        (tree / name).symlink_to(pool)
+    assert list(file_names(tree, [], {}))[5:] == ["a/0_real/x.png", "b/0_real/x.png"]
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])

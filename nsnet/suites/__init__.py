@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from nsnet.faults import fault_lines
-from nsnet.names import unknown
+from nsnet.names import near_names, unknown
 from nsnet.suites.models import Count, Generator, Pool, Protocol, Registry, Suite, TrainingSet, normalised
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "TrainingSet",
     "build_registry",
     "known_suite",
+    "named_suite",
     "normalised",
     "protocols",
     "suite",
@@ -32,6 +33,8 @@ __all__ = [
 FOLDER = Path(__file__).parent
 # The order of the page; the lab, which is no published benchmark, comes last.
 ORDER = ("universalfakedetect", "forensynths", "genimage", "aigcdetectbenchmark", "aigibench", "chameleon")
+# Of difflib: "genimag" is 0.93 like "genimage".
+ALIKE = 0.9
 # As shipped in params.yaml (a test compares them); a corpus rendered with others names them in its manifest.
 LAB_TRAIN_SIMULATORS = ("bilinear_decoder", "guided_denoiser")
 
@@ -42,22 +45,35 @@ def suites() -> dict[str, Suite]:
 
 
 def suite(name: str) -> Suite:
-    """One suite by key.
+    """One suite by key or title, whatever their case and punctuation.
 
     Raises:
         ValueError: unknown name, with the nearest ones.
     """
-    if name not in suites():
+    known = known_suite(name)
+    if known is None:
         raise unknown("suite", name, suites())
-    return suites()[name]
+    return known
 
 
-def known_suite(folder: str) -> Suite | None:
-    """The suite that a folder is named after, whatever its case and punctuation."""
-    wanted = normalised(folder)
+def known_suite(name: str) -> Suite | None:
+    """The suite of that key or title, whatever their case and punctuation."""
+    wanted = normalised(name)
     return next(
         (known for known in suites().values() if wanted in (normalised(known.key), normalised(known.title))), None
     )
+
+
+def named_suite(name: str) -> Suite | None:
+    """The suite a user names; None if it is a corpus of their own.
+
+    Raises:
+        ValueError: the name is a registered one but for a letter or two, so probably mistyped.
+    """
+    known = known_suite(name)
+    if known is None and near_names(name, suites(), ALIKE):
+        raise unknown("suite", name, suites())
+    return known
 
 
 def protocols() -> dict[str, Protocol]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from nsnet.layouts import EXPECTED, Role, corpora, roles
+from nsnet.layouts import EXPECTED, Role, roles
+from nsnet.manifests import listed_roles
 from nsnet.suites import Count, Suite, suite, suites
 from nsnet.tree import file_names, is_archive
 
@@ -31,50 +32,74 @@ def check_folder(
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
     if name is not None:
         suite(name)
-    everything = list(file_names(root, [], {}))
-    names = [path for path in everything if not is_archive(path)]
     folder = root.resolve().name
-    found = [corpus.known for corpus in corpora(names, folder, name).values() if corpus.known]
-    if not found:
-        raise ValueError(f"no registered suite is recognised in {root}: name one of {', '.join(suites())}")
-    placed, unplaced = roles(names, folder, name)
+    listed, governed = listed_roles(root, folder, name)
+    others: dict[str, int] = {}
+    everything = list(file_names(root, [role.path for role in listed], others))
+    archives = [path for path in everything if is_archive(path)]
+    named = {role.path for role in listed}
+    free = [path for path in everything if not is_archive(path) and path not in named]
+    ungoverned = [path for path in free if not governed & {"", path.partition("/")[0]}]
+    placed, unplaced = roles(ungoverned, folder, name)
+    placed = [*listed, *placed]
+    known = [suites()[key] for key in suites() if any(role.suite == key for role in placed)]
+    if not known:
+        told = f"; {len(archives)} archives want unpacking first" if archives else ""
+        raise ValueError(f"no registered suite is recognised in {root}{told}: name one of {', '.join(suites())}")
     broken = set()
-    for path in names:
+    for path in {role.path: None for role in placed}:
         if not _readable(root / path):
             broken.add(path)
         advance(1)
-    rows = [row for known in found for row in _suite_rows(known, placed, broken)]
-    unused = {"archives, left unpacked": len(everything) - len(names), "folders without a label": len(unplaced)}
+    rows = [row for found in known for row in _suite_rows(found, [r for r in placed if r.suite == found.key], broken)]
+    for key in sorted({role.suite for role in placed} - suites().keys()):
+        rows.append(_row(key, "(all of it)", [r for r in placed if r.suite == key], broken, "", "no registered suite"))
+    unused = {
+        "archives, not unpacked": len(archives),
+        "no label, or two": len(unplaced),
+        "not listed in the manifest": len(free) - len(ungoverned),
+        "no pictures: " + ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items())): sum(
+            others.values()
+        ),
+    }
     return rows + [_row("", f"({why})", [], broken, "", f"{n} files not used") for why, n in unused.items() if n]
 
 
 def _readable(path: Path) -> bool:
     try:
+        if not path.is_file():
+            return False
         with Image.open(path):
             return True
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False
 
 
-def _suite_rows(suite: Suite, placed: list[Role], broken: set[str]) -> Iterator[dict[str, str]]:
-    mine = [role for role in placed if role.suite == suite.key]
+def _suite_rows(suite: Suite, mine: list[Role], broken: set[str]) -> Iterator[dict[str, str]]:
+    of_test = [role for role in mine if role.split == "test"]
+    folders = {_folder(role) for role in of_test}
+    owners = {folder: [suite.find(part) for part in folder.split("/")] for folder in folders}
     for key, generator in suite.generators.items():
-        of_test = [role for role in mine if role.split == "test"]
         here = [role for role in of_test if role.generator == key and role.label == 1]
-        # Reals of a pool that several generators share are shown with each of them.
-        here += [role for role in of_test if role.real_pool == generator.real_pool and role.label == 0] if here else []
+        # Reals of a pool that several generators share are shown with each of them, copies of their own alone.
+        pool = [role for role in of_test if role.real_pool == generator.real_pool and role.label == 0]
+        beside = [role for role in pool if generator in owners[_folder(role)]]
+        here += beside or (pool if here else [])
         wanted = {"real": generator.n_real or suite.pools[generator.real_pool].n, "fake": generator.n_fake}
         yield _row(suite.key, key, here, broken, *_compare(here, wanted, generator.n_total))
     trained = {role.training_set for role in mine if role.training_set}
     for key in [*suite.training_sets, *sorted(trained - set(suite.training_sets))]:
-        here = [role for role in mine if role.training_set == key]
+        here = [role for role in mine if role.training_set == key and role.split == "train"]
         known = suite.training_sets.get(key)
         expected, finding = _compare(here, {}, known.n if known else None)
         yield _row(suite.key, f"train: {key}", here, broken, expected, finding if known else "surplus: not registered")
-    for key in sorted({role.generator for role in mine if role.label == 1 and role.split == "test"}):
-        if key not in suite.generators:
-            here = [role for role in mine if role.generator == key]
-            yield _row(suite.key, key, here, broken, "", "surplus: not registered")
+    for key in sorted({role.generator for role in of_test if role.label == 1} - suite.generators.keys()):
+        here = [role for role in of_test if role.generator == key]
+        yield _row(suite.key, key, here, broken, "", "surplus: not registered")
+
+
+def _folder(role: Role) -> str:
+    return role.path.rpartition("/")[0]
 
 
 def _compare(here: list[Role], wanted: dict[str, Count | None], total: Count | None) -> tuple[str, str]:
@@ -84,7 +109,7 @@ def _compare(here: list[Role], wanted: dict[str, Count | None], total: Count | N
     text = ", ".join(f"{side} {count.value:,} ({count.certainty})" for side, count in expected.items())
     if not here:
         return text, "missing"
-    gaps = []
+    gaps = [f"no {side} pictures" for side, label in (("real", 0), ("fake", 1)) if not _count(here, label)]
     for side, count in expected.items():
         gap = counts[side] - count.value
         if abs(gap) > (ROUNDED * count.value if count.about else 0):

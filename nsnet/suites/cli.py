@@ -43,11 +43,11 @@ def show(name: Annotated[str, typer.Argument(help="A suite or a protocol; `nsnet
       nsnet suites show paper40
     """
     from nsnet.names import unknown
-    from nsnet.suites import protocols, suites
+    from nsnet.suites import known_suite, protocols, suites
     from nsnet.suites.page import facts, generator_rows, member_rows, pool_rows, training_rows
 
-    if name in suites():
-        suite = suites()[name]
+    suite = known_suite(name)
+    if suite:
         _print_text([suite.title, *facts(suite), ""])
         _print_rows(generator_rows(suite.generators.values()))
         _print_rows(pool_rows(suite))

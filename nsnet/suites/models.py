@@ -126,6 +126,13 @@ class Suite(Section):
         wanted = normalised(folder)
         return next((pool for pool in self.pools.values() if wanted in pool.names), None)
 
+    def knows(self, folder: str) -> bool:
+        """Is it called like one of the suite's generators, pools or training folders?"""
+        sources = {
+            normalised(name) for known in self.training_sets.values() for s in known.sources for name in s.folders
+        }
+        return normalised(folder) in sources or self.find(folder) is not None or self.find_pool(folder) is not None
+
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: Any) -> Any:
