@@ -28,5 +28,5 @@ test: env  ## Run linter, type checker and tests
 	mypy
 	pytest
 
-clean:  ## Remove everything the pipeline made, but not the environment
-	rm -rf lab data artifacts nsnet.duckdb .dvc/cache .dvc/tmp
+clean:  ## Remove what the pipeline made; DVC's cache, which brings it back, and the environment stay
+	rm -rf lab data artifacts nsnet.duckdb .dvc/tmp

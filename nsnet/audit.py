@@ -106,6 +106,10 @@ def _shares(values: pl.Series, shown: int = 3) -> str:
     return text + (f" and {len(ranked) - shown} more" if len(ranked) > shown else "")
 
 
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 def _sentence(row: dict[str, Any]) -> str:
     """What a reader should know about one generator."""
     if row["auc"] is None:
@@ -116,13 +120,12 @@ def _sentence(row: dict[str, Any]) -> str:
     names = {
         "formats": "format",
         "sizes": "size",
+        "aspect": "aspect",
         "jpeg_quality": "JPEG quality",
         "modes": "mode",
         "exif": "EXIF share",
     }
-    differing = [
-        f"{name} {row[f'{key}_real']} against {row[f'{key}_fake']}"
-        for key, name in names.items()
-        if row[f"{key}_real"] != row[f"{key}_fake"]
-    ]
-    return f"{told} and give the label away; real against fake: {'; '.join(differing)}"
+    shown = {key: [_shown(row[f"{key}_{side}"]) for side in ("real", "fake")] for key in names}
+    differing = [f"{names[key]} {real} against {fake}" for key, (real, fake) in shown.items() if real != fake]
+    how = "; ".join(differing) or "the same on average, not in how they are spread"
+    return f"{told} and give the label away; real against fake: {how}"

@@ -17,6 +17,7 @@ from nsnet.contracts import CLEAN, HARMONISED
 from nsnet.images import Pixels
 from nsnet.provenance import digest, file_sha256
 from nsnet.views import ViewSettings
+from nsnet.world import LAB_MODEL
 
 LAB_CLIP = Path(__file__).parent / "lab" / "clip"
 LAB_WEIGHTS = LAB_CLIP / "open_clip_model.safetensors"
@@ -71,7 +72,7 @@ def load_backbone(settings: config.Backbone, device: str = "cpu") -> Backbone:
             not the pinned ones.
         RuntimeError: open_clip cannot load the weights.
     """
-    if settings.model == "lab-clip":
+    if settings.model == LAB_MODEL:
         found, pinned = file_sha256(LAB_WEIGHTS), LAB_SHA256.read_text().split()[0]
         if found != pinned:
             raise ValueError(f"{LAB_WEIGHTS.name} has sha256 {found}, expected {pinned}: restore the shipped file")
@@ -95,7 +96,7 @@ def load_backbone(settings: config.Backbone, device: str = "cpu") -> Backbone:
     record = {
         "model": settings.model,
         "weights": settings.weights,
-        "weights_sha256": file_sha256(LAB_WEIGHTS) if settings.model == "lab-clip" else _state_sha256(model),
+        "weights_sha256": file_sha256(LAB_WEIGHTS) if settings.model == LAB_MODEL else _state_sha256(model),
         "space": "projected",
         "mean": [float(value) for value in visual["mean"]],
         "std": [float(value) for value in visual["std"]],

@@ -9,28 +9,30 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 import torch
 from PIL import Image
 
+from nsnet.config import CaptionSource
 from nsnet.files import atomic_path
 from nsnet.images import Pixels, load_rgb
+from nsnet.parquet import SHARDS
 from nsnet.provenance import digest, file_sha256
 
-Source = Literal["auto", "dataset", "blip", "template"]
 Captioner = Callable[[list[str]], pl.DataFrame]
 
 TABLE = ["image_id", "caption", "caption_source"]
 SIDES = ("reals", "fakes")
-SHARDS = "0123456789abcdef"
 SHARD_SCHEMA = {"image_id": pl.String(), "model_id": pl.String(), "caption": pl.String()}
 # Part of the model's id. Beams as in salesforce/BLIP, predict.py; no sampling, so a picture has one caption.
 GENERATION: dict[str, Any] = {"num_beams": 3, "min_new_tokens": 1, "max_new_tokens": 20, "do_sample": False}
 
 
-def caption_images(samples: pl.DataFrame, source: Source, template: str, captioner: Captioner | None) -> pl.DataFrame:
+def caption_images(
+    samples: pl.DataFrame, source: CaptionSource, template: str, captioner: Captioner | None
+) -> pl.DataFrame:
     """Caption each distinct image of the training split, all of them from one origin.
 
     Args:

@@ -71,7 +71,12 @@ def query(
 
 @app.command()
 def leaderboard() -> None:
-    """Print the leaderboard of the last `dvc repro`, and where the tables are."""
+    """Print the leaderboard of the last `dvc repro`, and where the tables are.
+
+    Example:
+
+      dvc repro && nsnet leaderboard
+    """
     from nsnet.nightly import leaderboard_rows
 
     with clear_errors():

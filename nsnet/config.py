@@ -13,6 +13,7 @@ from nsnet.faults import fault_lines
 from nsnet.names import unknown
 
 View = Literal["mosaic", "crop", "full"]
+CaptionSource = Literal["auto", "dataset", "blip", "template"]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
@@ -62,7 +63,7 @@ class Audit(Section):
 class Captions(Section):
     """Where the training captions come from (stage captions)."""
 
-    source: Literal["auto", "dataset", "blip", "template"]
+    source: CaptionSource
     template: str
     model: str | None
     batch: Count
@@ -120,6 +121,7 @@ class Fitting(Section):
     cnn_epochs: Count
     cnn_batch: Count
     cnn_lr: Annotated[float, Field(gt=0)]
+    cnn_weight_decay: Annotated[float, Field(ge=0)]
 
 
 class Train(Fitting):

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 @contextmanager
@@ -24,13 +25,14 @@ def clear_errors() -> Iterator[None]:
 
 
 def print_table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print rows as a Rich table; as wide as it needs when not on a terminal."""
-    table = Table()
-    for column in columns:
-        table.add_column(column)
+    """Print rows as a Rich table; not on a terminal a line each and no frame, for grep and the like."""
+    terminal = sys.stdout.isatty()
+    table = Table() if terminal else Table(box=None, pad_edge=False)
+    for number, column in enumerate(columns):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")
     for row in rows:
-        table.add_row(*(_shown(value) for value in row))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+        table.add_row(*(Text(_shown(value)) for value in row))  # Text: brackets in names are no markup
+    Console(width=None if terminal else 1000).print(table)
 
 
 def _shown(value: object) -> str:

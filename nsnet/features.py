@@ -18,10 +18,9 @@ from torch.utils.data import DataLoader
 
 from nsnet.backbone import Backbone, stack
 from nsnet.contracts import make
-from nsnet.parquet import read_table, write_table
+from nsnet.parquet import SHARDS, read_table, write_table
 from nsnet.views import View, ViewReader
 
-SHARDS = "0123456789abcdef"
 # Below this many pictures starting worker processes costs more than it saves.
 FEW = 200
 

@@ -32,13 +32,16 @@ def pairings(samples: pl.DataFrame) -> list[Pairing]:
     """Pair every generator of the test split with its real pool, by suite and generator.
 
     Raises:
-        ValueError: no fakes to test, or pools without reals, all of them named.
+        ValueError: no fakes to test, pools without reals or generators with several pools, all of them named.
     """
     test = samples.filter(split="test").unique(["suite", "generator", "label", "image_id"]).sort("image_id")
     fakes = test.filter(label=1).partition_by("suite", "generator", as_dict=True)
     pools = test.filter(label=0).partition_by("suite", "real_pool", as_dict=True)
     if not fakes:
         raise ValueError("the test split has no fakes: nothing to evaluate")
+    torn = [f"{suite}/{name}" for (suite, name), rows in sorted(fakes.items()) if rows["real_pool"].n_unique() > 1]
+    if torn:
+        raise ValueError(f"fakes of one generator name several real pools: {', '.join(torn)}; one each is compared")
     wanted = {(suite, rows["real_pool"][0]) for (suite, _), rows in fakes.items()}
     empty = sorted(f"{suite}/{pool}" for suite, pool in wanted - set(pools))
     if empty:

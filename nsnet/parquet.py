@@ -10,6 +10,9 @@ import polars as pl
 from nsnet.contracts import check
 from nsnet.files import atomic_path
 
+# Stores keyed by content lie in sixteen files, by the first digit of the image's hash.
+SHARDS = "0123456789abcdef"
+
 
 def write_table(name: str, frame: pl.DataFrame, path: Path) -> None:
     """Check `frame` against table `name` and write it; the same rows give the same bytes."""
@@ -22,11 +25,12 @@ def read_table(name: str, path: Path) -> pl.DataFrame:
     """Read and check a table.
 
     Raises:
-        FileNotFoundError: naming the file and the stage run that makes it.
+        FileNotFoundError: naming the file and the commands that make it.
         ValueError: if the contents break the contract.
     """
     if not path.exists():
-        raise FileNotFoundError(f"{path} does not exist: run `dvc repro`, which makes the table {name}")
+        how = "`dvc repro`, or of pictures of your own `nsnet ingest`"
+        raise FileNotFoundError(f"{path} does not exist: the table {name} is made by {how}")
     return check(name, pl.read_parquet(path))
 
 

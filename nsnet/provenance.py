@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-CODE = ("nsnet", "flows", "params.yaml", "dvc.yaml", "pyproject.toml")
+CODE = ("nsnet", "flows", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt")
 
 
 def digest(value: Any) -> str:

@@ -146,4 +146,6 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:.{DIGITS}f}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.{DIGITS}f}"
+    return " ".join(str(value).replace("|", "\\|").splitlines())

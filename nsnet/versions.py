@@ -38,8 +38,11 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
     a renamed file is one removed and one added.
 
     Raises:
+        FileNotFoundError: there is no data/ to compare.
         ValueError: DVC cannot compare, with its reason.
     """
+    if not Paths(root).data.exists():
+        raise FileNotFoundError(f"no {Paths(root).data}: `dvc pull data.dvc` fetches it, `dvc repro` renders the lab's")
     found = json.loads(_dvc(root, "diff", "--json", revision, "--targets", "data") or "{}")
     before, now = _owners(root, revision), _owners(root, None)
     # All names together: a suite is recognised by its whole tree, not by one file.
@@ -78,14 +81,14 @@ def _paths(entry: dict[str, Any]) -> list[str]:
     return list(path.values()) if isinstance(path, dict) else [path]
 
 
-def refuse_drift(root: Path) -> None:
-    """Stop if data/ is no longer what the commit says it is; data that is not there yet is no drift.
+def refuse_drift(root: Path) -> str:
+    """Say that data/ is what the commit says it is, or not there yet, which is no drift; else stop.
 
     Raises:
         ValueError: with the changes by generator and what to do about them.
     """
     if not Paths(root).data.exists():
-        return
+        return "there is no data/ yet: `dvc repro` will make or fetch what is committed"
     changes = data_diff(root, "HEAD")
     if changes.height:
         lines = [
@@ -98,6 +101,7 @@ def refuse_drift(root: Path) -> None:
             + "\nIf that is wanted: `dvc repro corpus`, `nsnet data pin`, and commit data.dvc;"
             " if not: `dvc checkout data.dvc`"
         )
+    return "data/ is what is committed"
 
 
 def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import yaml
 from nsnet.config import Params, load_params
 
 ROOT = Path(__file__).parent.parent
-REALSET = ROOT.parent / "shared" / "realset"
+REALSET = Path(os.environ.get("NSNET_REALSET", ROOT.parent / "shared" / "realset"))
 TRACKED = ("nsnet", "flows", "dvc.yaml", "data.dvc", "params.yaml", "pyproject.toml", "constraints.txt", "prefect.yaml")
 
 

@@ -32,7 +32,7 @@ def test_jpeg_against_png_is_flagged_and_equal_files_are_not(tmp_path: Path) -> 
     assert table["packed"]["formats_real"] == "JPEG 100 %" and table["packed"]["formats_fake"] == "PNG 100 %"
     assert table["packed"]["sentence"] == (
         "files alone reach AUC 1.00 and give the label away; real against fake:"
-        " format JPEG 100 % against PNG 100 %; JPEG quality 81.0 against None"
+        " format JPEG 100 % against PNG 100 %; JPEG quality 81 against None"
     )
     assert "size 150 x 140 100 % against 128 x 128 100 %" in table["sized"]["sentence"]
 
@@ -73,3 +73,13 @@ def test_auc_is_out_of_fold() -> None:
     facts = noise.with_columns(aspect=pl.col("width") / 10)
     auc, _, high = file_auc(facts[:100], facts[100:], 0)
     assert auc == pytest.approx(0.5, abs=0.15) and high < 0.75
+
+
+def test_fakes_are_compared_with_one_pool(tmp_path: Path) -> None:
+    rows = ["path,label,generator,real_pool"]
+    for seed, (label, pool) in enumerate([("real", "a"), ("real", "b"), ("fake", "a"), ("fake", "b")]):
+        draw(tmp_path / f"{seed}.png", seed)
+        rows.append(f"{seed}.png,{label},{'flux' if label == 'fake' else ''},{pool}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    with pytest.raises(ValueError, match=r"several real pools: .*/flux"):
+        audited(tmp_path)

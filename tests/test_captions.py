@@ -14,10 +14,11 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from nsnet import captions
-from nsnet.captions import Source, blip_captions, caption_images, load_blip, model_id
+from nsnet.captions import blip_captions, caption_images, load_blip, model_id
+from nsnet.config import CaptionSource
 from nsnet.device import one_thread
 from nsnet.images import Pixels, load_rgb
+from nsnet.parquet import SHARDS
 from nsnet.provenance import file_sha256
 from tests.blip import WORDS, make_blip
 
@@ -86,7 +87,7 @@ def test_auto_takes_blip_then_templates() -> None:
     assert caption_images(full(), "blip", TEMPLATE, fake_blip).equals(fake_blip(["a", "b", "c", "d"]))
 
 
-def refusal(frame: pl.DataFrame, source: Source, template: str = TEMPLATE) -> str:
+def refusal(frame: pl.DataFrame, source: CaptionSource, template: str = TEMPLATE) -> str:
     with pytest.raises(ValueError, match="without giving the label away") as caught:
         caption_images(frame, source, template, None)
     assert "captions.source: blip" in str(caught.value)
@@ -174,7 +175,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return counted
 
-    monkeypatch.setattr(captions, "load_blip", load)
+    monkeypatch.setattr("nsnet.captions.load_blip", load)
     return calls
 
 
@@ -186,7 +187,7 @@ def run(cache: Path, images: dict[str, Path], folder: Path, batch: int = 3) -> p
 
 def contents(cache: Path) -> list[bytes]:
     files = sorted(cache.iterdir())
-    assert [path.name for path in files] == [f"blip-{shard}.parquet" for shard in captions.SHARDS]
+    assert [path.name for path in files] == [f"blip-{shard}.parquet" for shard in SHARDS]
     return [path.read_bytes() for path in files]
 
 
@@ -225,7 +226,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
         return load_rgb(path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(captions, "load_rgb", broken)
+        patch.setattr("nsnet.captions.load_rgb", broken)
         run(tmp_path / "a", images, blip)
     assert seen == [3], "the second batch is lost, the first is kept"
     resumed = run(tmp_path / "a", images, blip)

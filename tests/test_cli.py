@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from nsnet.cli import app
+from nsnet.console import print_table
+from nsnet.reports import markdown_table
 from tests.conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()
 QUERIES = re.findall(r"^\$ (nsnet query .+?)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-
-
-OTHERS = [["suites", name] for name in ("list", "show", "check")] + [["data", name] for name in ("diff", "gate", "pin")]
 
 
 def test_readme_shows_three_queries() -> None:
@@ -42,10 +45,10 @@ def test_readme_leaderboard_is_the_table() -> None:
 def test_readme_tree_names_what_there_is() -> None:
     tree = re.search(r"```text\n(nsnet/.*?)```", README, flags=re.DOTALL)
     assert tree is not None
-    for line in tree.group(1).splitlines():
-        name = line.split("  ")[0].strip()
-        if name:
-            assert (ROOT / name).exists(), f"README's tree names {name}"
+    names = [name for line in tree.group(1).splitlines() for name in line.split("  ")[0].split()]
+    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "nsnet").glob("[a-z]*.py")}
+    assert [name for name in names if not (ROOT / name).exists()] == []
+    assert there <= set(names), there - set(names)
 
 
 def test_make_help_explains_itself() -> None:
@@ -97,13 +100,40 @@ def test_leaderboard_names_its_world(project: Path) -> None:
     assert shown.startswith("LAB: simulated generators") and "univfd" in shown and "tables/" in shown
 
 
-@pytest.mark.parametrize(
-    "command", [[], ["query"], ["ingest"], ["score"], ["lab", "train-clip"], ["lab", "calibrate"], *OTHERS]
-)
-def test_help_has_an_example(command: list[str]) -> None:
+def commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command, such as ("lab", "leakage")."""
+    if not hasattr(command, "commands"):
+        yield words
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from commands(inner, (*words, name))
+
+
+@pytest.mark.parametrize("command", list(commands(typer.main.get_command(app))), ids=" ".join)
+def test_help_has_an_example(command: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(app, [*command, "--help"])
     assert shown.exit_code == 0
-    assert not command or "nsnet " in shown.output.split("Usage")[1].split("\n", 1)[1]
+    _, found, example = shown.output.partition("Example")
+    assert found and f"nsnet {' '.join(command)}" in example
+
+
+@pytest.mark.parametrize("command", ["lab leakage", "lab zero-shot --count 5", "lab calibrate --only copymove"])
+def test_mistakes_end_in_a_line_and_no_traceback(tmp_path: Path, command: str) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    finished = run(tmp_path, "nsnet", *command.split(), check=False)
+    assert finished.returncode == 1 and finished.stderr.startswith("error: "), finished.stderr
+
+
+def test_names_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Brackets are no markup on the terminal, and bars no columns in Markdown."""
+    print_table(["name"], [["SDXL [turbo]"], ["x[/foo]"]])
+    shown = capsys.readouterr().out
+    assert "SDXL [turbo]" in shown and "x[/foo]" in shown
+    assert markdown_table(pl.DataFrame({"name": ["a|b\nc"]})).splitlines()[-1] == "| a\\|b c |"
+
+
+def test_unknown_stages_get_near_names() -> None:
+    finished = run(ROOT, "python", "-m", "nsnet.stages", "featurs", check=False)
+    assert finished.returncode == 1 and "did you mean features" in finished.stderr
 
 
 def test_leakage_probes_content_and_label(project: Path) -> None:

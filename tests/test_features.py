@@ -11,7 +11,8 @@ from PIL import Image
 
 from nsnet.backbone import Backbone, load_backbone, stack
 from nsnet.config import Params
-from nsnet.features import SHARDS, Counts, shard_path, update_features
+from nsnet.features import Counts, shard_path, update_features
+from nsnet.parquet import SHARDS
 from nsnet.provenance import file_sha256
 
 VIEWS = ["mosaic", "crop", "full"]

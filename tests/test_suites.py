@@ -160,6 +160,14 @@ def test_all_faults_of_suites_at_once() -> None:
         assert part in str(caught.value)
 
 
+def test_a_protocol_names_no_picture_twice() -> None:
+    raw = small()
+    raw["suites"]["second"]["generators"]["one"]["same_as"] = ["first/one"]
+    raw["protocols"]["pair"]["members"] = ["first/one", "second/one"]
+    with pytest.raises(ValueError, match="protocol pair: first/one and second/one are the same pictures"):
+        built(raw)
+
+
 def test_all_faults_between_suites_at_once() -> None:
     raw = small()
     raw["suites"]["first"]["generators"]["one"] |= {"in_domain_for": ["sett"], "same_as": ["second/on"]}

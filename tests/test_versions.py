@@ -50,6 +50,13 @@ def test_nothing_changed(versioned: Path) -> None:
     assert "data/ is what is committed" in run(versioned, "nsnet", "data", "gate").stdout
 
 
+def test_no_data_is_no_drift_and_nothing_to_compare(copy: Path) -> None:
+    shutil.rmtree(copy / "data")
+    assert "there is no data/ yet" in run(copy, "nsnet", "data", "gate").stdout
+    differing = run(copy, "nsnet", "data", "diff", "HEAD", check=False)
+    assert differing.returncode == 1 and "dvc pull data.dvc" in differing.stderr
+
+
 def test_changes_are_told_by_generator(copy: Path) -> None:
     data = copy / "data/forensynths"
     draw(data / "biggan/1_fake/9.png", 90)

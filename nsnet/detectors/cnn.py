@@ -52,13 +52,13 @@ class CnnDetector:
         self.network = SmallCnn()
 
     def fit(self, train: Split, validation: Split, seed: int) -> dict[str, Any]:
-        """Train with one-cycle Adam and horizontal flips; nothing is left to choose on `validation`."""
+        """Train with one-cycle AdamW and horizontal flips; nothing is left to choose on `validation`."""
         settings = self.settings
         torch.manual_seed(seed)
         self.network = network = SmallCnn()
         pixels, labels = torch.from_numpy(train.inputs), torch.from_numpy(train.labels).float()
         order = torch.Generator().manual_seed(seed)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=settings.cnn_lr, weight_decay=1e-4)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=settings.cnn_lr, weight_decay=settings.cnn_weight_decay)
         steps = settings.cnn_epochs * -(-len(labels) // settings.cnn_batch)
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.cnn_lr, total_steps=steps)
         for _ in range(settings.cnn_epochs):

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from nsnet.console import clear_errors
+
 app = typer.Typer(no_args_is_help=True, help="The embedded lab: its CLIP and its simulators.")
 
 
@@ -41,20 +43,27 @@ def train_clip(
     folder = out or work / "clip"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(LAB_CLIP / CONFIG, folder / CONFIG)
-    train_clip(folder, work, rounds)
+    with clear_errors():
+        train_clip(folder, work, rounds)
     print(f"weights in {folder / WEIGHTS}")
 
 
 @app.command()
 def zero_shot(count: Annotated[int, typer.Option(help="Unseen pictures, at least 128.")] = 640) -> None:
-    """Measure what the lab CLIP of params.yaml knows and sees, on scenes it was not trained on."""
+    """Measure what the lab CLIP of params.yaml knows and sees, on scenes it was not trained on.
+
+    Example:
+
+      nsnet lab zero-shot --count 256
+    """
     from nsnet.backbone import load_backbone
     from nsnet.config import load_params
     from nsnet.lab.zero_shot import zero_shot
     from nsnet.paths import Paths
 
-    for name, value in zero_shot(load_backbone(load_params(Paths().params).backbone), count).items():
-        print(f"{name:14s} {value:.3f}")
+    with clear_errors():
+        for name, value in zero_shot(load_backbone(load_params(Paths().params).backbone), count).items():
+            print(f"{name:14s} {value:.3f}")
 
 
 @app.command()
@@ -66,9 +75,10 @@ def calibrate(
     """Check that the CLIP-free control learns each simulator alone to at least 0.95.
 
     Each simulator is both trained on and checked, on fresh pictures: no other simulator
-    and no detector under comparison is looked at.
+    and no detector on CLIP is looked at. The control itself is on the leaderboard, as what
+    the pixels allow, and what it can learn is what the lab is made of.
 
-    Example:
+    Examples:
 
       nsnet lab calibrate --only copy_move --only feed_jpeg
 
@@ -79,13 +89,14 @@ def calibrate(
     from nsnet.lab.simulators import simulator, simulators
     from nsnet.paths import Paths
 
-    params = load_params(Paths().params)
     short = []
-    for key in only or list(simulators()):
-        strength = weakest_strength(key, params, pictures) if search else simulator(key).strength
-        reached = learnability(key, strength, params, pictures)
-        print(f"{key:28s} strength {strength:.2f}  accuracy {reached:.3f}", flush=True)
-        short += [key] if reached < REQUIRED else []
+    with clear_errors():
+        params = load_params(Paths().params)
+        for key in only or list(simulators()):
+            strength = weakest_strength(key, params, pictures) if search else simulator(key).strength
+            reached = learnability(key, strength, params, pictures)
+            print(f"{key:28s} strength {strength:.2f}  accuracy {reached:.3f}", flush=True)
+            short += [key] if reached < REQUIRED else []
     if short:
         print(f"below {REQUIRED}: {', '.join(short)}; raise their strength in simulators.yaml")
         raise typer.Exit(1)
@@ -108,5 +119,6 @@ def leakage(
     from nsnet.paths import Paths
     from nsnet.reports import markdown_table
 
-    frames = [leakage(Paths(), name, rank or [0, 14, 30, 60]) for name in view or ["mosaic", "crop"]]
-    print(markdown_table(pl.concat(frames)), end="")
+    with clear_errors():
+        frames = [leakage(Paths(), name, rank or [0, 14, 30, 60]) for name in view or ["mosaic", "crop"]]
+        print(markdown_table(pl.concat(frames)), end="")

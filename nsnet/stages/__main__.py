@@ -5,7 +5,15 @@ stage's own imports (open_clip takes seconds) happen only in the process that ru
 """
 
 import importlib
+import pkgutil
 import sys
 
+from nsnet import stages
+from nsnet.names import unknown
+
 if __name__ == "__main__":
-    importlib.import_module(f"nsnet.stages.{sys.argv[1]}").main()
+    known = [module.name for module in pkgutil.iter_modules(stages.__path__) if module.name != "__main__"]
+    asked = " ".join(sys.argv[1:])
+    if asked not in known:
+        sys.exit(f"error: {unknown('stage', asked, known)}")
+    importlib.import_module(f"nsnet.stages.{asked}").main()

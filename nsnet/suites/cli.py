@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from nsnet.console import clear_errors
+from nsnet.console import clear_errors, print_table
 
 app = typer.Typer(no_args_is_help=True, help="The suites: generators, folders, counts and how certain they are.")
 
@@ -95,21 +93,10 @@ def page() -> None:
 
 def _print_text(lines: list[str]) -> None:
     for line in lines:
-        _console().print(line)
+        Console(soft_wrap=True).print(line, markup=False, highlight=False)
 
 
 def _print_rows(rows: list[dict[str, str]]) -> None:
-    if not rows:
-        return
-    # Not a terminal: a generator a line and no frame, for grep and the like.
-    table = Table() if sys.stdout.isatty() else Table(box=None, pad_edge=False)
-    for number, column in enumerate(rows[0]):
-        table.add_column(column, no_wrap=number == 0, overflow="fold")
-    for row in rows:
-        table.add_row(*row.values())
-    _console().print(table)
-    print()
-
-
-def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 1000, markup=False, highlight=False)
+    if rows:
+        print_table(list(rows[0]), (row.values() for row in rows))
+        print()

@@ -202,6 +202,9 @@ class Registry(Section):
             if not got == distinct == protocol.size:
                 expected = f"protocol {protocol.key}: expected {protocol.size} members"
                 faults.append(f"{expected}, got {got}, {distinct} of them distinct")
+            for member in sorted(set(protocol.members) & members.keys()):
+                for copy in set(members[member].same_as) & set(protocol.members):
+                    faults.append(f"protocol {protocol.key}: {member} and {copy} are the same pictures")
         if faults:
             raise ValueError("\n".join(faults))
         return self

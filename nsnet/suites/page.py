@@ -29,8 +29,8 @@ A generator without a real pool has its own reals, beside its fakes. Counts of g
 of training sets are of real and fake pictures together.
 
 Folders are matched to generators without regard to case and punctuation. *In-domain for* names the training sets that
-hold a generator; it then stays out of held-out means. *Same pictures as* names the same pictures in other suites; in a
-mean over several suites they count once.
+hold a generator; it then stays out of held-out means. *Same pictures as* names the same pictures in other suites; a
+protocol over several suites names only one of them.
 """
 
 
