@@ -90,7 +90,7 @@ def test_find_by_odd_names(where: str, key: str | None, folders: list[str]) -> N
 
 def test_find_pool() -> None:
     found = suite("universalfakedetect").find_pool("LAION")
-    assert found is not None and found.shared and found.n is not None and found.n.value == 1000
+    assert found is not None and found.n is not None and found.n.value == 1000
     # Reals beside the fakes have no folder: the name belongs to the generator.
     assert suite("universalfakedetect").find_pool("progan") is None
     assert suite("genimage").pools["adm"].folders == []
@@ -142,7 +142,7 @@ def test_lab_says_what_params_say(params: Params) -> None:
         assert bool(generator.in_domain_for) == (key in LAB_TRAIN_SIMULATORS)
         assert generator.note and generator.native_size == 224
     found = suite("lab").find_pool("lab-photographs")
-    assert found is not None and found.shared
+    assert found is not None
 
 
 def test_all_faults_of_suites_at_once() -> None:

@@ -140,7 +140,7 @@ def _lab() -> dict[str, Any]:
         "licence": "Apache-2.0",
         "hosts": ["Rendered here by the stage lab"],
         "layouts": {"manifest": "manifest.csv beside <split>/{0_real,1_fake}/<pool or simulator>"},
-        "pools": {POOL: {"name": "Lab photographs", "folders": [POOL], "shared": True, "note": note}},
+        "pools": {POOL: {"name": "Lab photographs", "folders": [POOL], "note": note}},
         "generators": {
             key: {
                 "name": key,

@@ -82,7 +82,8 @@ def _suite_rows(suite: Suite, mine: list[Role], broken: set[str]) -> Iterator[di
     for key, generator in suite.generators.items():
         here = [role for role in of_test if role.generator == key and role.label == 1]
         # Reals of a pool that several generators share are shown with each of them, copies of their own alone.
-        pool = [role for role in of_test if role.real_pool == generator.real_pool and role.label == 0]
+        pools = {role.real_pool for role in here} or {generator.real_pool}
+        pool = [role for role in of_test if role.real_pool in pools and role.label == 0]
         beside = [role for role in pool if generator in owners[_folder(role)]]
         here += beside or (pool if here else [])
         wanted = {"real": generator.n_real or suite.pools[generator.real_pool].n, "fake": generator.n_fake}

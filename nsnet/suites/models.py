@@ -37,7 +37,6 @@ class Pool(Section):
     key: Key
     name: str
     folders: list[str] = Field(default_factory=list)
-    shared: bool = False
     n: Count | None = None
     note: str | None = None
 
