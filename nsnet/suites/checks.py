@@ -54,15 +54,14 @@ def check_folder(
     rows = [row for found in known for row in _suite_rows(found, [r for r in placed if r.suite == found.key], broken)]
     for key in sorted({role.suite for role in placed} - suites().keys()):
         rows.append(_row(key, "(all of it)", [r for r in placed if r.suite == key], broken, "", "no registered suite"))
-    unused = {
-        "archives, not unpacked": len(archives),
-        "no label, or two": len(unplaced),
-        "not listed in the manifest": len(free) - len(ungoverned),
-        "no pictures: " + ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items())): sum(
-            others.values()
-        ),
-    }
-    return rows + [_row("", f"({why})", [], broken, "", f"{n} files not used") for why, n in unused.items() if n]
+    left = ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items()))
+    unused = (
+        ("archives, not unpacked", len(archives)),
+        ("no label, or two", len(unplaced)),
+        ("not listed in the manifest", len(free) - len(ungoverned)),
+        (f"no pictures: {left}", sum(others.values())),
+    )
+    return rows + [_row("", f"({why})", [], broken, "", f"{count} files not used") for why, count in unused if count]
 
 
 def _readable(path: Path) -> bool:
