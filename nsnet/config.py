@@ -160,6 +160,8 @@ class Params(Section):
     def _consistent(self) -> Params:
         """What no section can check alone, before hours of work rather than after them."""
         faults = [*_semantics_faults(self.semantics), *_detector_faults(self.train.detectors, self.features.views)]
+        if len(set(self.features.views)) < len(self.features.views):
+            faults.append(f"features.views: each view once, got {', '.join(self.features.views)}")
         slots = self.backbone.grid**2
         if self.backbone.lowest > slots:
             faults.append(f"backbone.lowest: {self.backbone.lowest} of {slots} patches (grid x grid)")
@@ -180,9 +182,9 @@ def _detector_faults(detectors: dict[str, DetectorConfig], views: list[View]) ->
     names: dict[DetectorConfig, str] = {}
     for name, choice in detectors.items():
         place = f"train.detectors.{name}"
-        if choice.kind == "cnn" and (choice.null_space != "none" or choice.contrastive):
-            yield f"{place}: a cnn has no CLIP features; null_space and contrastive are for kind linear"
-        if choice.kind == "linear" and choice.view not in views:
+        if choice.kind == "cnn" and (choice.view != "mosaic" or choice.null_space != "none" or choice.contrastive):
+            yield f"{place}: a cnn reads the pixels of mosaics; other views, null_space and contrastive are for linear"
+        if choice.view not in views:
             yield f"{place}: view {choice.view} is not among features.views ({', '.join(views)})"
         if choice in names:
             yield f"{place}: the same settings as {names[choice]}"
@@ -193,11 +195,15 @@ def load_params(path: Path) -> Params:
     """Read and validate params.yaml.
 
     Raises:
-        ValueError: all faults at once, each with its place, what was expected and, for
-            an unknown name, the nearest known ones.
+        ValueError: the file is no YAML; or all faults at once, each with its place, what was
+            expected and, for an unknown name, the nearest known ones.
     """
     try:
-        return Params.model_validate(yaml.safe_load(path.read_text()))
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    try:
+        return Params.model_validate(values)
     except ValidationError as error:
         faults = fault_lines(error, Params)
         raise ValueError(f"{path} has {len(faults)} fault(s):\n" + "\n".join(faults)) from error

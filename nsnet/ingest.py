@@ -67,7 +67,9 @@ def ingest(
     named = {role.path for role in listed}
     unlisted = [path for path in facts["path"] if path not in named]
     ungoverned = [path for path in unlisted if not governed & {"", PurePosixPath(path).parts[0]}]
-    placed, unplaced = roles(ungoverned, folder, suite)
+    # Archives and folders that cannot be listed are rejected already, and tell of no layout.
+    pictures = [path for path in ungoverned if not is_archive(path) and not path.endswith("/")]
+    placed, unplaced = roles(pictures, folder, suite)
     reasons = unplaced | dict.fromkeys(set(unlisted) - set(ungoverned), "not listed in the manifest")
     everything = [*listed, *placed]
     if not everything:
@@ -136,14 +138,17 @@ def _samples(places: pl.DataFrame, stands_for: dict[str, str]) -> pl.DataFrame:
 
 
 def _with_validation(rows: pl.DataFrame) -> pl.DataFrame:
-    """Move every tenth picture of each class, at least one of two, to validation in sets that have none."""
+    """Move every tenth picture of each class, at least one of two, to validation in sets that have none.
+
+    A picture that lies beside several generators moves in all its roles.
+    """
     sql = f"""
         SELECT * EXCLUDE (place, size, lacking, split),
                CASE WHEN split = 'train' AND lacking AND size > 1 AND place % {VALIDATION_SHARE} = 0
                     THEN 'validation' ELSE split END AS split
         FROM (SELECT *, count(*) FILTER (split = 'validation') OVER (PARTITION BY training_set, label) = 0 AS lacking,
-                     row_number() OVER (PARTITION BY training_set, label, split ORDER BY image_id) - 1 AS place,
-                     count(*) OVER (PARTITION BY training_set, label, split) AS size
+                     dense_rank() OVER (PARTITION BY training_set, label, split ORDER BY image_id) - 1 AS place,
+                     count(DISTINCT image_id) OVER (PARTITION BY training_set, label, split) AS size
               FROM rows)
     """
     return query(sql, rows=rows)

@@ -43,6 +43,9 @@ def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Ro
     """
     names = list(names)
     found = find_suites(names, folder, suite)
+    known = found[""].known if "" in found else None
+    # The tree may be one generator's or one split's folder of a suite.
+    inside = [folder] if known and (known.find(folder) or folder.casefold() in SPLITS) else []
     placed: list[Role] = []
     unplaced: dict[str, str] = {}
     folders: dict[PurePosixPath, list[Role]] = {}
@@ -50,7 +53,7 @@ def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Ro
         parent = PurePosixPath(name).parent
         if parent not in folders:
             top = parent.parts[0] if parent.parts and parent.parts[0] in found else ""
-            parts = parent.parts[1:] if top else parent.parts
+            parts = parent.parts[1:] if top else (*inside, *parent.parts)
             folders[parent] = list(_folder_roles(parts, found[top])) if top in found else []
         placed += [Role(**{**vars(role), "path": name}) for role in folders[parent]]
         if not folders[parent]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,10 +14,10 @@ LABEL_NAMES = ({"0_real": 0, "1_fake": 1}, {"real": 0, "fake": 1}, {"nature": 0,
 LABELS = {name: label for names in LABEL_NAMES for name, label in names.items()}
 SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev"), "validation"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-# The share of a tree's folders that a suite must know, if nothing bears its name.
+# The share of a tree's labelled folders that a suite must know, if nothing bears its name.
 KNOWN_SHARE = 0.9
 
 Parts = tuple[str, ...]
@@ -66,8 +67,9 @@ def find_suites(names: Iterable[str], folder: str, suite: str | None) -> dict[st
     known = known_suite(folder) or _recognise(set().union(*rest.values()))
     if known is None:
         for top, folders in rest.items():
-            alone = _recognise({parts[1:] for parts in folders})
-            if alone and top.casefold() not in {*LABELS, *SPLITS}:
+            nameless = top.casefold() in {*LABELS, *SPLITS}
+            alone = None if nameless else _recognise({parts[1:] for parts in folders})
+            if alone:
                 found[top] = SuiteFolder(alone.key, alone)
     if not rest.keys() <= found.keys() or not found:
         found[""] = SuiteFolder(known.key if known else folder, known)
@@ -76,17 +78,24 @@ def find_suites(names: Iterable[str], folder: str, suite: str | None) -> dict[st
 
 def _recognise(folders: set[Parts]) -> Suite | None:
     """The suite that knows nearly all folders and, among equals, lacks fewest generators."""
-    owners = [parts[: label_place(parts)] for parts in folders if parts]
+    places = {parts: label_place(parts) for parts in folders if parts}
+    owners = [parts[:place] for parts, place in places.items()]
+    labelled = [place is not None for place in places.values()]
     marks = {part.casefold() for parts in folders for part in parts}
     vocabulary = {part for parts in owners for part in parts}
 
     def fit(known: Suite) -> tuple[int, float]:
         words = {part for part in vocabulary if known.knows(part)}
-        told = sum(not words.isdisjoint(parts) for parts in owners)
+        tells = [not words.isdisjoint(parts) for parts in owners]
+        told = sum(tells)
+        # What no layout reads, a cache or thumbnails, says nothing about the suite.
+        asked = sum(map(operator.or_, tells, labelled)) if any(labelled) else len(owners)
         generators = {generator.key for part in vocabulary if (generator := known.find(part))}
+        pools = {pool.key for part in vocabulary if (pool := known.find_pool(part))}
         natural = "nature_ai" in known.layouts
         # One name alone could be anybody's; GenImage's ai and nature are marks enough.
-        enough = len(generators) >= (1 if natural else 2) and told >= KNOWN_SHARE * len(owners)
+        named = len(generators) + len(pools) >= (1 if natural else 2) and len(generators) > 0
+        enough = named and told >= KNOWN_SHARE * asked
         readable = natural == bool(marks & LABEL_NAMES[2].keys())
         return (told if enough and readable else 0), len(generators) / len(known.generators)
 

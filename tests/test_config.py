@@ -59,25 +59,33 @@ def test_sections_that_do_not_fit_together_are_told_before_any_work(tmp_path: Pa
         "univfd": {"view": "crop"},
         "twin": {"view": "crop"},
         "mosaic": {"view": "mosaic"},
-        "network": {"kind": "cnn", "view": "mosaic", "null_space": "text"},
+        "network": {"kind": "cnn", "view": "crop", "null_space": "text"},
     }
     path = write(
         tmp_path,
         evaluate={"baseline": "univf"},
         semantics={"rank": 3},
         backbone={"lowest": 60},
-        features={"views": ["crop"]},
+        features={"views": ["crop", "crop"]},
         train={"detectors": detectors},
     )
     with pytest.raises(ValueError) as caught:
         load_params(path)
     for fault in (
-        "6 fault(s)",
+        "7 fault(s)",
         "semantics: set exactly one of energy, tolerance and rank",
         "train.detectors.univfd: the same settings as twin",
-        "train.detectors.mosaic: view mosaic is not among features.views (crop)",
-        "train.detectors.network: a cnn has no CLIP features",
+        "train.detectors.mosaic: view mosaic is not among features.views (crop, crop)",
+        "features.views: each view once",
+        "train.detectors.network: a cnn reads the pixels of mosaics",
         "backbone.lowest: 60 of 49 patches",
         "evaluate.baseline: unknown detector 'univf'; did you mean univfd?",
     ):
         assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"a:\nb: 1: 2", b"lab: \xe9"])
+def test_what_is_no_yaml_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "params.yaml").write_bytes(content)
+    with pytest.raises(ValueError, match=r"params\.yaml cannot be read: "):
+        load_params(tmp_path / "params.yaml")

@@ -79,7 +79,7 @@ def test_published_layouts_are_recognised_from_the_tree(tmp_path: Path, name: st
     [
         (["real/train/a.png", "fake/test/b.png"], {("train", "real"), ("test", "fake")}),
         (["training/0_real/a.png", "testing/1_fake/b.png"], {("train", "real"), ("test", "1_fake")}),
-        (["dev/x/0_real/a.png", "x/testing/1_fake/b.png"], {("validation", "x"), ("test", "x")}),
+        (["valid/x/0_real/a.png", "x/testing/1_fake/b.png"], {("validation", "x"), ("test", "x")}),
     ],
 )
 def test_splits_above_and_below_the_label(tmp_path: Path, tree: list[str], expected: set[tuple[str, str]]) -> None:
@@ -125,6 +125,53 @@ def test_one_known_name_does_not_make_a_suite(tmp_path: Path) -> None:
     for seed, name in enumerate(("real", "fake/SDXL", "fake/SD3", "fake/Imagen3")):
         draw(tmp_path / "own" / name / "a.png", seed)
     assert set(read(tmp_path / "own").samples["suite"]) == {"own"}
+
+
+@pytest.mark.parametrize("name", ["forensynths", "aigcdetectbenchmark", "universalfakedetect"])
+def test_what_no_layout_reads_says_nothing_of_the_suite(tmp_path: Path, name: str) -> None:
+    TREES[name](tmp_path / "downloads")
+    for seed in range(8):
+        draw(tmp_path / f"downloads/cache/id{seed}/a.png", 900 + seed)
+    (tmp_path / "downloads/zips").mkdir()
+    (tmp_path / "downloads/zips/a.zip").write_bytes(b"PK")
+    corpus = read(tmp_path / "downloads")
+    assert set(corpus.samples["suite"]) == {name}
+    assert corpus.images["reason"].drop_nulls().len() == 9
+
+
+def test_half_a_suite_is_recognised(tmp_path: Path) -> None:
+    for seed, name in enumerate(("imagenet", "guided")):
+        draw(tmp_path / f"downloads/diffusion_datasets/{name}/a.png", seed)
+    rows = read(tmp_path / "downloads").samples.select("suite", "generator", "real_pool").rows()
+    assert rows == [("universalfakedetect", name, "imagenet") for name in ("guided", "imagenet")]
+
+
+@pytest.mark.parametrize(
+    ("root", "inner", "suite", "expected"),
+    [
+        ("biggan", ("0_real", "1_fake"), "forensynths", ("biggan", "test")),
+        ("wukong", ("val/nature", "val/ai"), "genimage", ("wukong", "test")),
+        ("train", ("car/0_real", "car/1_fake"), "aigibench", ("progan", "train")),
+    ],
+)
+def test_a_suites_inner_folder_as_the_tree(
+    tmp_path: Path, root: str, inner: tuple[str, str], suite: str, expected: tuple[str, str]
+) -> None:
+    for seed, name in enumerate(inner):
+        draw(tmp_path / root / name / "a.png", seed)
+    fakes = read(tmp_path / root, suite).samples.filter(label=1)
+    assert set(fakes.select("generator", "split").iter_rows()) == {expected}
+
+
+def test_reals_beside_two_training_generators_stay_on_one_side(tmp_path: Path) -> None:
+    for seed in range(12):
+        for name in ("one", "two"):
+            draw(tmp_path / f"own/train/{name}/0_real/{seed}.png", seed)
+            draw(tmp_path / f"own/train/{name}/1_fake/{seed}.png", 100 + seed + 50 * (name == "two"))
+    samples = read(tmp_path / "own").samples.filter(label=0)
+    sides = samples.group_by("image_id").agg(pl.col("split").n_unique())
+    assert sides.height == 12 and set(sides["split"]) == {1}
+    assert samples.filter(split="validation")["image_id"].n_unique() == 2
 
 
 def test_suites_side_by_side_under_names_of_their_own(tmp_path: Path) -> None:

@@ -17,15 +17,20 @@ import yaml
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
 from nsnet.contracts import TABLES
+from nsnet.paths import Paths
 from tests.conftest import environment, make_project, run
 
 REPRODUCIBLE = ("*.parquet", "*.csv", "*.md", "*.svg", "*.safetensors", "*.jpg")
 
 
 def digests(project: Path) -> dict[str, str]:
-    """sha256 of every artefact that must not depend on when or how often it was made."""
+    """sha256 of every artefact that must not depend on where, when or how often it was made.
+
+    The scan's index is none: it is a cache of this tree's files and their times.
+    """
     folders = [project / name for name in ("lab", "data", "artifacts", "tables")]
-    files = [path for folder in folders for pattern in REPRODUCIBLE for path in folder.rglob(pattern)]
+    found = [path for folder in folders for pattern in REPRODUCIBLE for path in folder.rglob(pattern)]
+    files = [path for path in found if path != Paths(project).scan_index]
     return {str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -117,20 +118,32 @@ class Suite(Section):
 
     def find(self, folder: str) -> Generator | None:
         """The generator of that key, name or folder, whatever its case and punctuation."""
-        wanted = normalised(folder)
-        return next((generator for generator in self.generators.values() if wanted in generator.names), None)
+        return self.generators_by_name.get(normalised(folder))
 
     def find_pool(self, folder: str) -> Pool | None:
         """The pool in that folder. Reals beside the fakes have no folder of their own and are not found."""
-        wanted = normalised(folder)
-        return next((pool for pool in self.pools.values() if wanted in pool.names), None)
+        return self.pools_by_name.get(normalised(folder))
 
     def knows(self, folder: str) -> bool:
         """Is it called like one of the suite's generators, pools or training folders?"""
-        sources = {
-            normalised(name) for known in self.training_sets.values() for s in known.sources for name in s.folders
-        }
-        return normalised(folder) in sources or self.find(folder) is not None or self.find_pool(folder) is not None
+        name = normalised(folder)
+        return name in self.generators_by_name or name in self.pools_by_name or name in self.training_folders
+
+    @cached_property
+    def generators_by_name(self) -> dict[str, Generator]:
+        """Generators by everything they are called, normalised."""
+        return {name: generator for generator in self.generators.values() for name in generator.names}
+
+    @cached_property
+    def pools_by_name(self) -> dict[str, Pool]:
+        """Pools by everything they are called, normalised."""
+        return {name: pool for pool in self.pools.values() for name in pool.names}
+
+    @cached_property
+    def training_folders(self) -> set[str]:
+        """Folders of the training sets, normalised."""
+        sources = (source for known in self.training_sets.values() for source in known.sources)
+        return {normalised(folder) for source in sources for folder in source.folders}
 
     @model_validator(mode="before")
     @classmethod
