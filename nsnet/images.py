@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import stat
+import struct
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -150,7 +151,7 @@ def _conversions(image: Image.Image, content: bytes) -> Iterator[str]:
         yield f"first of {getattr(image, 'n_frames', 1)} pictures used"
     try:
         orientation = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # whatever a parser of damaged data may raise; the pixels do not need it
+    except (OSError, SyntaxError, ValueError, KeyError, IndexError, TypeError, struct.error):  # pixels do not need it
         yield "broken EXIF ignored"
     else:
         if orientation != 1:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from nsnet.ingest import Corpus, ingest
+
 Tree = Callable[[Path], None]
 PER_FOLDER = 3
 GANS = {
@@ -60,6 +62,11 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (150, 140), mode: str = 
     pixels = np.clip(np.asarray(blobs, np.float32) + noise, 0, 255).astype(np.uint8)
     Image.fromarray(pixels).convert(mode).save(path, **options)
     return path
+
+
+def read(root: Path, suite: str | None = None, workers: int = 1, allow: list[str] | None = None) -> Corpus:
+    """Ingest a tree, with the scan's index beside it."""
+    return ingest(root, root.parent / f"{root.name}.index.parquet", suite, workers, allow)
 
 
 def fill(root: Path, folders: Iterator[tuple[str, str]]) -> None:
