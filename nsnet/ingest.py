@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import polars as pl
 
 from nsnet.contracts import check, fit
 from nsnet.duplicates import count_once, find_duplicates, refuse_leaks, with_scopes
-from nsnet.layouts import EXPECTED, roles
-from nsnet.manifests import listed_roles
+from nsnet.layouts import EXPECTED
+from nsnet.manifests import assign_roles, listed_roles
 from nsnet.parquet import query
 from nsnet.scan import scan
 from nsnet.suites import suites
@@ -64,15 +64,8 @@ def ingest(
     listed, governed = listed_roles(root, folder, suite)
     found = scan(root, index, [role.path for role in listed], workers, advance)
     facts = pl.read_parquet(index)
-    named = {role.path for role in listed}
-    unlisted = [path for path in facts["path"] if path not in named]
-    ungoverned = [path for path in unlisted if not governed & {"", PurePosixPath(path).parts[0]}]
-    # Archives and folders that cannot be listed are rejected already, and tell of no layout.
-    pictures = [path for path in ungoverned if not is_archive(path) and not path.endswith("/")]
-    placed, unplaced = roles(pictures, folder, suite)
-    reasons = unplaced | dict.fromkeys(set(unlisted) - set(ungoverned), "not listed in the manifest")
-    everything = [*listed, *placed]
-    if not everything:
+    placed, reasons = assign_roles(facts["path"], listed, governed, folder, suite)
+    if not placed:
         archives = sum(is_archive(path) for path in facts["path"])
         told = f"; {archives} archives want unpacking first" if archives else ""
         raise ValueError(f"no pictures found in {root}{told}: expected {EXPECTED}")
@@ -85,7 +78,7 @@ def ingest(
         )
     duplicates = find_duplicates(images)
     images, stands_for = count_once(images, duplicates)
-    places = pl.DataFrame(everything)
+    places = pl.DataFrame(placed)
     samples = _samples(places, stands_for)
     refuse_leaks(samples, images, duplicates, allow_leakage or [])
     scoped = check("duplicates", with_scopes(duplicates, places))

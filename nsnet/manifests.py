@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path, PurePosixPath
@@ -10,11 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from nsnet.layouts import Role
+from nsnet.layouts import Role, roles
 from nsnet.names import near_names
 from nsnet.recognition import LABELS, SPLITS
 from nsnet.suites import known_suite, named_suite
-from nsnet.tree import shown
+from nsnet.tree import is_archive, shown
 
 NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 # path and file are the same; label is required, the rest has defaults.
@@ -59,6 +59,26 @@ def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role]
             found += manifest_roles(inner, name, suite or _key(name))
             governed.add(name)
     return found, governed
+
+
+def assign_roles(
+    paths: Iterable[str], listed: list[Role], governed: set[str], folder: str, suite: str | None
+) -> tuple[list[Role], dict[str, str]]:
+    """The roles of a tree, from its manifests and else from its layout; and why other pictures have none.
+
+    Archives and folders that cannot be listed are no pictures, and tell of no layout.
+
+    Args:
+        paths: below the tree's root, as `nsnet.tree.file_names` gives them.
+        listed, governed: of `listed_roles`.
+        folder, suite: as there.
+    """
+    named = {role.path for role in listed}
+    pictures = [path for path in paths if path not in named and not is_archive(path) and not path.endswith("/")]
+    free = [path for path in pictures if not governed & {"", path.partition("/")[0]}]
+    placed, unplaced = roles(free, folder, suite)
+    unlisted = dict.fromkeys(set(pictures) - set(free), "not listed in the manifest")
+    return [*listed, *placed], unplaced | unlisted
 
 
 def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -45,8 +46,8 @@ def test_missing_surplus_and_unreadable(tmp_path: Path) -> None:
     assert rows["crn"]["finding"].startswith("no fake pictures") and rows["crn"]["real"] == str(PER_FOLDER)
     assert rows["biggan"]["unreadable"] == "1"
     assert rows["seeingdark"]["finding"] == f"{360 - 181 - 2 * PER_FOLDER} real + fake missing"
-    for why in ("(no label, or two)", "(archives, not unpacked)", "(no pictures: .txt 1)"):
-        assert rows[why]["finding"] == "1 files not used"
+    for why in ("(the folders above it name no label)", "(archives, not unpacked)", "(no pictures: .txt 1)"):
+        assert rows[why]["finding"] == "1 not used"
     assert rows["biggan"]["fake"] == str(PER_FOLDER)
     shown = CliRunner().invoke(app, ["suites", "check", str(root)])
     assert shown.exit_code == 0 and "surplus: not registered" in shown.output
@@ -102,7 +103,7 @@ def test_other_corpora_beside_a_suite_and_manifests_are_told(tmp_path: Path) -> 
         rows["data", "(all of it)"]["finding"] == "no registered suite" and rows["data", "(all of it)"]["real"] == "1"
     )
     assert rows["listed", "(all of it)"]["real"] == "1"
-    assert rows["", "(not listed in the manifest)"]["finding"] == "1 files not used"
+    assert rows["", "(not listed in the manifest)"]["finding"] == "1 not used"
     assert rows["genimage", "adm"]["fake"] == str(PER_FOLDER)
 
 
@@ -111,3 +112,18 @@ def test_a_folder_of_archives_says_so(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"PK")
     with pytest.raises(ValueError, match="4 archives want unpacking first"):
         check_folder(tmp_path)
+
+
+def test_folders_that_cannot_be_opened_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Simulated, as root may open every folder."""
+    TREES["forensynths"](tmp_path / "ForenSynths")
+    listed = os.scandir
+
+    def refuse(path: Path) -> object:
+        if path.name == "san":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    rows = {row["name"]: row for row in check_folder(tmp_path / "ForenSynths")}
+    assert rows["(folders that cannot be opened)"]["finding"] == "1 not used" and rows["san"]["finding"] == "missing"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from PIL import Image
 
-from nsnet.layouts import EXPECTED, Role, roles
-from nsnet.manifests import listed_roles
+from nsnet.layouts import EXPECTED, Role
+from nsnet.manifests import assign_roles, listed_roles
 from nsnet.suites import Count, Suite, suite, suites
 from nsnet.tree import file_names, is_archive
 
@@ -19,7 +20,7 @@ ROUNDED = 0.01
 def check_folder(
     root: Path, name: str | None = None, advance: Callable[[int], None] = lambda count: None
 ) -> list[dict[str, str]]:
-    """Compare a tree with the suites in it: one row per generator, training set and unknown folder.
+    """Compare a tree with the suites in it: one row per generator, training set and reason not to use a file.
 
     Columns suite, name, real, fake, unreadable, expected and finding. A file is unreadable
     if its header cannot be read; it is counted as found all the same.
@@ -36,15 +37,11 @@ def check_folder(
     listed, governed = listed_roles(root, folder, name)
     others: dict[str, int] = {}
     everything = list(file_names(root, [role.path for role in listed], others))
-    archives = [path for path in everything if is_archive(path)]
-    named = {role.path for role in listed}
-    free = [path for path in everything if not is_archive(path) and path not in named]
-    ungoverned = [path for path in free if not governed & {"", path.partition("/")[0]}]
-    placed, unplaced = roles(ungoverned, folder, name)
-    placed = [*listed, *placed]
+    placed, reasons = assign_roles(everything, listed, governed, folder, name)
+    archives = sum(is_archive(path) for path in everything)
     known = [suites()[key] for key in suites() if any(role.suite == key for role in placed)]
     if not known:
-        told = f"; {len(archives)} archives want unpacking first" if archives else ""
+        told = f"; {archives} archives want unpacking first" if archives else ""
         raise ValueError(f"no registered suite is recognised in {root}{told}: name one of {', '.join(suites())}")
     broken = set()
     for path in {role.path: None for role in placed}:
@@ -55,13 +52,13 @@ def check_folder(
     for key in sorted({role.suite for role in placed} - suites().keys()):
         rows.append(_row(key, "(all of it)", [r for r in placed if r.suite == key], broken, "", "no registered suite"))
     left = ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items()))
-    unused = (
-        ("archives, not unpacked", len(archives)),
-        ("no label, or two", len(unplaced)),
-        ("not listed in the manifest", len(free) - len(ungoverned)),
-        (f"no pictures: {left}", sum(others.values())),
-    )
-    return rows + [_row("", f"({why})", [], broken, "", f"{count} files not used") for why, count in unused if count]
+    unused = {
+        "archives, not unpacked": archives,
+        "folders that cannot be opened": sum(path.endswith("/") for path in everything),
+        **dict(sorted(Counter(reasons.values()).items())),
+        f"no pictures: {left}": sum(others.values()),
+    }
+    return rows + [_row("", f"({why})", [], broken, "", f"{count} not used") for why, count in unused.items() if count]
 
 
 def _readable(path: Path) -> bool:

@@ -215,8 +215,12 @@ class Registry(Section):
                 expected = f"protocol {protocol.key}: expected {protocol.size} members"
                 faults.append(f"{expected}, got {got}, {distinct} of them distinct")
             for member in sorted(set(protocol.members) & members.keys()):
-                for copy in set(members[member].same_as) & set(protocol.members):
-                    faults.append(f"protocol {protocol.key}: {member} and {copy} are the same pictures")
+                copies = sorted(set(members[member].same_as) & set(protocol.members))
+                faults += [
+                    f"protocol {protocol.key}: {member} and {copy} are the same pictures"
+                    for copy in copies
+                    if member < copy
+                ]
         if faults:
             raise ValueError("\n".join(faults))
         return self
