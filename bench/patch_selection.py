@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from nsnet.features.patches import mosaic, rank, select, spectral_entropy
 from nsnet.lab.camera import photograph
 from nsnet.lab.quality import to_uint8
 from nsnet.lab.scenes import draw_scene, render
-from nsnet.patches import mosaic, rank, select, spectral_entropy
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from tests.test_patches import entropy_loop

@@ -26,8 +26,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from nsnet.ingest import ingest
-from nsnet.scan import scan
+from nsnet.corpus.ingest import ingest
+from nsnet.corpus.scan import scan
 
 PER_FOLDER = 1000
 SIDE = 48

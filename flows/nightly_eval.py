@@ -8,7 +8,8 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from nsnet import nightly, versions
+from nsnet.corpus import versions
+from nsnet.reporting import nightly
 
 
 @task(cache_policy=NO_CACHE)  # DVC caches; Prefect's keys do not see files on disk

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 import yaml
 
-from nsnet.config import Params, load_params
+from nsnet.params import Params, load_params
 
 ROOT = Path(__file__).parent.parent
 REALSET = Path(os.environ.get("NSNET_REALSET", ROOT.parent / "shared" / "realset"))

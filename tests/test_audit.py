@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nsnet.audit import audit, file_auc
-from nsnet.ingest import ingest
-from nsnet.pairings import pairings
+from nsnet.corpus.audit import audit, file_auc
+from nsnet.corpus.ingest import ingest
+from nsnet.corpus.pairings import pairings
 from tests.trees import draw
 
 

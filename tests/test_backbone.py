@@ -10,11 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from nsnet import backbone as backbones
-from nsnet.backbone import load_backbone
-from nsnet.config import Backbone, Harmonise, Params
-from nsnet.images import Pixels
-from nsnet.views import make_view, read_pixels
+from nsnet.corpus.images import Pixels
+from nsnet.corpus.settings import Harmonise
+from nsnet.features import backbone as backbones
+from nsnet.features.backbone import load_backbone
+from nsnet.features.settings import Backbone
+from nsnet.features.views import make_view, read_pixels
+from nsnet.params import Params
 
 # What VIEWS_VERSION 2 makes of the fixture `picture`. If this fails and the change is meant,
 # raise VIEWS_VERSION: stored features were made by the older code.

@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from nsnet.captions import blip_captions, caption_images, load_blip, model_id
-from nsnet.config import CaptionSource
-from nsnet.device import one_thread
-from nsnet.images import Pixels, load_rgb
-from nsnet.parquet import SHARDS
-from nsnet.provenance import file_sha256
+from nsnet.core.device import one_thread
+from nsnet.core.parquet import SHARDS
+from nsnet.core.provenance import file_sha256
+from nsnet.corpus.images import Pixels, load_rgb
+from nsnet.semantics.captions import blip_captions, caption_images, load_blip, model_id
+from nsnet.semantics.settings import CaptionSource
 from tests.blip import WORDS, make_blip
 
 TEMPLATE = "a photo of a {}"
@@ -175,7 +175,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return counted
 
-    monkeypatch.setattr("nsnet.captions.load_blip", load)
+    monkeypatch.setattr("nsnet.semantics.captions.load_blip", load)
     return calls
 
 
@@ -226,7 +226,7 @@ def test_an_interrupted_run_goes_on_where_it_was(
         return load_rgb(path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("nsnet.captions.load_rgb", broken)
+        patch.setattr("nsnet.semantics.captions.load_rgb", broken)
         run(tmp_path / "a", images, blip)
     assert seen == [3], "the second batch is lost, the first is kept"
     resumed = run(tmp_path / "a", images, blip)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from nsnet.cli import app
+from nsnet.cli.main import app
+from nsnet.corpus.checks import check_folder
 from nsnet.suites import suite
-from nsnet.suites.checks import check_folder
 from tests.trees import PER_FOLDER, TREES, draw
 
 

@@ -15,9 +15,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from nsnet.cli import app
-from nsnet.console import print_table
-from nsnet.reports import markdown_table
+from nsnet.cli.main import app
+from nsnet.core.console import print_table
+from nsnet.reporting.tables import markdown_table
 from tests.conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()

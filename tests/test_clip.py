@@ -12,14 +12,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from nsnet.backbone import LAB_SHA256, LAB_WEIGHTS, Backbone, load_backbone
-from nsnet.config import Params
-from nsnet.lab.clip_training import CaptionedScenes, train_clip
+from nsnet.core.provenance import file_sha256
+from nsnet.features.backbone import LAB_SHA256, LAB_WEIGHTS, Backbone, load_backbone
+from nsnet.features.views import make_view
 from nsnet.lab.corpus import Picture, make_picture
 from nsnet.lab.quality import recompress
-from nsnet.lab.zero_shot import zero_shot
-from nsnet.provenance import file_sha256
-from nsnet.views import make_view
+from nsnet.params import Params
+from nsnet.studies.clip_training import CaptionedScenes, train_clip
+from nsnet.studies.zero_shot import zero_shot
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     """Four steps in one go, or two and two: the same checkpoint."""
     import shutil
 
-    from nsnet.backbone import LAB_CLIP
-    from nsnet.lab.clip_training import CONFIG
+    from nsnet.features.backbone import LAB_CLIP
+    from nsnet.studies.clip_training import CONFIG
 
     states = []
     for name, first in (("whole", (2, 1, 1)), ("broken", (2,))):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from nsnet.config import load_params
+from nsnet.params import load_params
 from tests.conftest import ROOT
 
 

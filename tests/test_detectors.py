@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from nsnet.config import DetectorConfig, Fitting, Params
 from nsnet.detectors import load_detector, make_detector
 from nsnet.detectors.linear import LinearDetector
 from nsnet.detectors.protocol import Split, save_weights
+from nsnet.detectors.settings import DetectorConfig, Fitting
+from nsnet.params import Params
 
 WIDTH = 12
 BASIS = np.eye(WIDTH)[:3]  # the first three dimensions are semantic

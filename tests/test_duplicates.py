@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from nsnet.duplicates import NEAR, find_duplicates
-from nsnet.images import inspect
-from nsnet.ingest import Corpus, ingest
+from nsnet.corpus.duplicates import NEAR, find_duplicates
+from nsnet.corpus.images import inspect
+from nsnet.corpus.ingest import Corpus, ingest
 from tests.conftest import REALSET
 from tests.trees import draw
 

@@ -9,11 +9,12 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from nsnet.backbone import Backbone, load_backbone, stack
-from nsnet.config import Params
-from nsnet.features import Counts, shard_path, update_features
-from nsnet.parquet import SHARDS
-from nsnet.provenance import file_sha256
+from nsnet.core.parquet import SHARDS
+from nsnet.core.provenance import file_sha256
+from nsnet.features.backbone import Backbone, load_backbone, stack
+from nsnet.features.contracts import Features, Patches
+from nsnet.features.store import Counts, shard_path, update_features
+from nsnet.params import Params
 
 VIEWS = ["mosaic", "crop", "full"]
 
@@ -40,7 +41,7 @@ def update(folder: Path, images: dict[str, Path], backbone: Backbone, views: lis
 
 
 def contents(folder: Path) -> list[bytes]:
-    return [shard_path(folder, table, shard).read_bytes() for table in ("features", "patches") for shard in SHARDS]
+    return [shard_path(folder, table, shard).read_bytes() for table in (Features, Patches) for shard in SHARDS]
 
 
 def test_history_does_not_show(tmp_path: Path, images: dict[str, Path], backbone: Backbone) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from nsnet.images import Inspection, inspect, load_rgb
-from nsnet.ingest import ingest
+from nsnet.corpus.images import Inspection, inspect, load_rgb
+from nsnet.corpus.ingest import ingest
 from nsnet.stages.corpus import account
 from tests.trees import draw
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nsnet.ingest import ingest
+from nsnet.corpus.ingest import ingest
 from nsnet.stages.corpus import account
 from tests.trees import TREES, draw, read
 
@@ -117,7 +117,7 @@ def test_missing_validation_is_drawn_from_training(tmp_path: Path, split: str) -
 
 
 def test_workers_do_not_change_the_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("nsnet.scan.CHUNK", 4)  # few files would not be worth a second process
+    monkeypatch.setattr("nsnet.corpus.scan.CHUNK", 4)  # few files would not be worth a second process
     for seed in range(6):
         draw(tmp_path / f"own/real/r/{seed}.png", seed)
     found = []

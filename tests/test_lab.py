@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nsnet.config import Lab, Params
-from nsnet.lab import calibration, scenes
+from nsnet.lab import scenes
 from nsnet.lab.camera import photograph
 from nsnet.lab.corpus import BIASED, UNBIASED, make_picture, plan, render_corpus
+from nsnet.lab.settings import Lab
 from nsnet.lab.simulators import simulator, simulators
+from nsnet.params import Params
+from nsnet.studies import calibration
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from nsnet.losses import nsnet_loss, real_contrastive
+from nsnet.detectors.losses import nsnet_loss, real_contrastive
 
 
 def contrastive_loop(vectors: np.ndarray, labels: np.ndarray, temperature: float) -> float:

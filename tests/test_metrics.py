@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
-from nsnet.metrics import interval, resampled_metrics, resamples
+from nsnet.evaluation.metrics import interval, resampled_metrics, resamples
 
 
 @pytest.fixture(params=["distinct", "ties", "saturated"])

@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from nsnet.nightly import reproduce
+from nsnet.reporting.nightly import reproduce
 from tests.conftest import ROOT, environment, make_project
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nsnet import patches
-from nsnet.images import Pixels, load_rgb
-from nsnet.views import ViewSettings, make_view
+from nsnet.corpus.images import Pixels, load_rgb
+from nsnet.features import patches
+from nsnet.features.views import ViewSettings, make_view
 from tests.conftest import REALSET
 
 SETTINGS = ViewSettings(size=112, patch_size=16, grid=7, lowest=24, interpolation="bicubic")

@@ -16,8 +16,8 @@ import pytest
 import yaml
 from sklearn.metrics import average_precision_score, balanced_accuracy_score
 
-from nsnet.contracts import TABLES
-from nsnet.paths import Paths
+from nsnet.core.paths import Paths
+from nsnet.reporting.catalogue import TABLES
 from tests.conftest import environment, make_project, run
 
 REPRODUCIBLE = ("*.parquet", "*.csv", "*.md", "*.svg", "*.safetensors", "*.jpg")

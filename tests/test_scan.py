@@ -10,9 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nsnet.images import inspect
-from nsnet.scan import scan
-from nsnet.tree import file_names
+from nsnet.corpus.images import inspect
+from nsnet.corpus.scan import scan
+from nsnet.corpus.tree import file_names
 from tests.trees import draw
 
 HOUR_AGO = time.time() - 3600
@@ -62,7 +62,7 @@ def test_unchanged_files_are_not_read_again(tree: Path, tmp_path: Path, monkeypa
     def refuse(*_: object) -> None:
         raise AssertionError("an unchanged file was read")
 
-    monkeypatch.setattr("nsnet.scan.inspect_named", refuse)
+    monkeypatch.setattr("nsnet.corpus.scan.inspect_named", refuse)
     again = scan(tree, index, [])
     assert (again.inspected, again.known) == (0, 5)
     assert index.read_bytes() == before
@@ -97,7 +97,7 @@ def test_touched_files_are_hashed_but_not_decoded(tree: Path, tmp_path: Path, mo
     expected = pl.read_parquet(index)
     for path in tree.iterdir():
         os.utime(path, (HOUR_AGO + 60, HOUR_AGO + 60))
-    monkeypatch.setattr("nsnet.scan.inspect", lambda path: pytest.fail(f"{path} was decoded"))
+    monkeypatch.setattr("nsnet.corpus.scan.inspect", lambda path: pytest.fail(f"{path} was decoded"))
     assert scan(tree, index, []).inspected == 5
     assert pl.read_parquet(index).drop("mtime_ns").equals(expected.drop("mtime_ns"))
 
@@ -105,7 +105,7 @@ def test_touched_files_are_hashed_but_not_decoded(tree: Path, tmp_path: Path, mo
 def test_index_of_another_version_is_not_used(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index = tmp_path / "index.parquet"
     scan(tree, index, [])
-    monkeypatch.setattr("nsnet.scan.INDEX_VERSION", 0)
+    monkeypatch.setattr("nsnet.corpus.scan.INDEX_VERSION", 0)
     assert scan(tree, index, []).inspected == 5
 
 
@@ -171,7 +171,7 @@ def test_links_are_followed_wherever_they_lead_but_not_round(tree: Path) -> None
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
 def test_index_and_tree_are_read_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
     """Files come and go between chunks of any size: what is kept equals what a new scan finds."""
-    monkeypatch.setattr("nsnet.scan.CHUNK", chunk)
+    monkeypatch.setattr("nsnet.corpus.scan.CHUNK", chunk)
     names = ["a.png", "a/a.png", "a/z.png", "a-b/a.png", "a0.png", "b/b/b.png", "b/b.png", "B.png", "Ä.png", "z/é.png"]
     tree, index, fresh = (tmp_path / name for name in ("tree", "index.parquet", "fresh.parquet"))
     for turn in range(6):
@@ -195,7 +195,7 @@ def test_interrupted_scan_leaves_the_old_index(tree: Path, tmp_path: Path, monke
     scan(tree, index, [])
     before = index.read_bytes()
     draw(tree / "new.png", 8)
-    monkeypatch.setattr("nsnet.scan.inspect", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("nsnet.corpus.scan.inspect", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         scan(tree, index, [])
     assert index.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["tree", "index.parquet"]

@@ -7,7 +7,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from nsnet.semantics import choose_rank, null_projection, random_basis, spectrum
+from nsnet.semantics.spectrum import choose_rank, null_projection, random_basis, spectrum
 
 CAPTIONS = np.random.default_rng(3).standard_normal((400, 24)) @ np.diag(0.6 ** np.arange(24)) + 0.3
 

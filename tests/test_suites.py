@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from nsnet.config import Params
+from nsnet.cli.suites import app
+from nsnet.params import Params
 from nsnet.suites import FOLDER, LAB_TRAIN_SIMULATORS, Registry, build_registry, protocols, suite, suites
-from nsnet.suites.cli import app
 from nsnet.suites.page import page
 from tests.conftest import ROOT
 

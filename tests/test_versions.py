@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 import yaml
 
-from nsnet.ingest import ingest
-from nsnet.versions import data_diff, pin, refuse_drift
+from nsnet.corpus.ingest import ingest
+from nsnet.corpus.versions import data_diff, pin, refuse_drift
 from tests.conftest import commit, run
 from tests.trees import draw
 

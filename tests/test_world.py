@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nsnet.world import LAB_MODEL, describe
+from nsnet.core.world import LAB_MODEL, describe
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from nsnet.ingest import Corpus, ingest
+from nsnet.corpus.ingest import Corpus, ingest
 
 Tree = Callable[[Path], None]
 PER_FOLDER = 3

@@ -7,15 +7,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from nsnet import config
 from nsnet.detectors.cnn import CnnDetector
 from nsnet.detectors.linear import LinearDetector
 from nsnet.detectors.protocol import Detector, load_weights
-from nsnet.semantics import null_projection, random_basis
+from nsnet.detectors.settings import DetectorConfig, Fitting
+from nsnet.semantics.spectrum import null_projection, random_basis
 
 
 def make_detector(
-    choice: config.DetectorConfig, settings: config.Fitting, basis: npt.NDArray[np.float64]
+    choice: DetectorConfig, settings: Fitting, basis: npt.NDArray[np.float64]
 ) -> LinearDetector | CnnDetector:
     """Build an untrained detector.
 
@@ -43,8 +43,8 @@ def load_detector(path: Path) -> Detector:
         ValueError: if the file is not a detector of ours.
     """
     tensors, saved = load_weights(path)
-    choice = config.DetectorConfig.model_validate(saved["detector"])
-    settings = config.Fitting.model_validate(saved["train"])
+    choice = DetectorConfig.model_validate(saved["detector"])
+    settings = Fitting.model_validate(saved["train"])
     width = len(tensors["projection"]) if choice.kind == "linear" else 1
     detector = make_detector(choice, settings, np.zeros((0, width)))
     detector.module().load_state_dict(tensors)

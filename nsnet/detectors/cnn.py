@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nsnet.config import Fitting
 from nsnet.detectors.protocol import Scores, Split, accuracy
+from nsnet.detectors.settings import Fitting
 
 # Typical standard deviation of a photograph's residual, in grey levels of 255.
 RESIDUAL_SCALE = 6.0

@@ -15,10 +15,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nsnet.config import Fitting
+from nsnet.core.device import one_thread
+from nsnet.detectors.losses import nsnet_loss
 from nsnet.detectors.protocol import Scores, Split, accuracy
-from nsnet.device import one_thread
-from nsnet.losses import nsnet_loss
+from nsnet.detectors.settings import Fitting
 
 
 class Head(nn.Module):

@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from nsnet.files import atomic_path
+from nsnet.core.files import atomic_path
 
 Scores = npt.NDArray[np.float64]
 

@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as PILImage
 
-from nsnet import config
-from nsnet.files import atomic_path
+from nsnet.core.files import atomic_path
+from nsnet.core.world import LAB_SUITE
 from nsnet.lab.camera import photograph
 from nsnet.lab.quality import to_uint8
 from nsnet.lab.scenes import draw_scene, render
+from nsnet.lab.settings import Lab
 from nsnet.lab.simulators import simulator, simulators
-from nsnet.world import LAB_SUITE
 
 POOL = "lab-photographs"
 BIASED, UNBIASED = "biased", "unbiased"
@@ -61,7 +61,7 @@ class Picture:
         return f"{self.split}/{folder}/{side}{self.number:05d}.jpg"
 
 
-def plan(settings: config.Lab) -> list[Picture]:
+def plan(settings: Lab) -> list[Picture]:
     """List the corpus.
 
     Training and validation come twice: with the planted bias `settings.bias`, and
@@ -102,7 +102,7 @@ def make_picture(picture: Picture, seed: int, strength: float | None = None) -> 
     return PILImage.fromarray(to_uint8(photo)), scene.caption, quality
 
 
-def render_corpus(settings: config.Lab, folder: Path, advance: Callable[[int], None] = lambda count: None) -> int:
+def render_corpus(settings: Lab, folder: Path, advance: Callable[[int], None] = lambda count: None) -> int:
     """Render the corpus into `folder` with its manifest.csv, written last; return the number of files.
 
     The bytes depend on `settings` alone, not on the number of workers.

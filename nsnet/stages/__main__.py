@@ -9,7 +9,7 @@ import pkgutil
 import sys
 
 from nsnet import stages
-from nsnet.names import unknown
+from nsnet.core.names import unknown
 
 if __name__ == "__main__":
     known = [module.name for module in pkgutil.iter_modules(stages.__path__) if module.name != "__main__"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from nsnet.captions import Captioner, blip_captions, caption_images
-from nsnet.config import load_params
-from nsnet.device import best_device
-from nsnet.parquet import read_table, write_table
-from nsnet.paths import Paths
-from nsnet.progress import bar, cost
+from nsnet.core.device import best_device
+from nsnet.core.parquet import read_table, write_table
+from nsnet.core.paths import Paths
+from nsnet.core.progress import bar, cost
+from nsnet.core.settings import load_section
+from nsnet.corpus.contracts import Images, Samples
+from nsnet.semantics import settings as sections
+from nsnet.semantics.captions import Captioner, blip_captions, caption_images
+from nsnet.semantics.contracts import Captions
 
 
 def captioner(paths: Paths, model: str | None, batch: int) -> Captioner | None:
@@ -18,10 +21,10 @@ def captioner(paths: Paths, model: str | None, batch: int) -> Captioner | None:
         return None
 
     def describe(image_ids: list[str]) -> pl.DataFrame:
-        images = read_table("images", paths.table("images")).filter(status="used")
+        images = read_table(Images, paths.table(Images)).filter(status="used")
         images = images.filter(pl.col("image_id").is_in(image_ids)).select("image_id", "path")
         files = {image_id: paths.data / name for image_id, name in images.iter_rows()}
-        cache = paths.table("captions").parent
+        cache = paths.table(Captions).parent
         with bar("captions", len(files)) as advance:
             return blip_captions(cache, files, paths.root / model, best_device(), batch, advance)
 
@@ -30,12 +33,12 @@ def captioner(paths: Paths, model: str | None, batch: int) -> Captioner | None:
 
 def main() -> None:
     paths = Paths()
-    settings = load_params(paths.params).captions
+    settings = load_section(paths.params, "captions", sections.Captions)
     with cost(paths.cost("captions")):
-        samples = read_table("samples", paths.table("samples"))
+        samples = read_table(Samples, paths.table(Samples))
         blip = captioner(paths, settings.model, settings.batch)
         found = caption_images(samples, settings.source, settings.template, blip)
-        write_table("captions", found, paths.table("captions"))
+        write_table(Captions, found, paths.table(Captions))
     sources = found.group_by("caption_source").len().sort("caption_source")
     counts = ", ".join(f"{count} from {source}" for source, count in sources.iter_rows())
     print(f"captions: {found.height} training images, {counts or 'so no captions'}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nsnet.catalog import VIEWS, build_catalog
-from nsnet.paths import Paths
+from nsnet.core.paths import Paths
+from nsnet.reporting.catalogue import VIEWS, build_catalog
 
 
 def main() -> None:

@@ -6,11 +6,14 @@ from pathlib import Path
 
 import polars as pl
 
-from nsnet.config import load_params
-from nsnet.ingest import Corpus, ingest
-from nsnet.parquet import write_table
-from nsnet.paths import Paths
-from nsnet.progress import bar, cost
+from nsnet.core.contracts import table_name
+from nsnet.core.parquet import write_table
+from nsnet.core.paths import Paths
+from nsnet.core.progress import bar, cost
+from nsnet.core.settings import load_section
+from nsnet.corpus import settings as sections
+from nsnet.corpus.contracts import Duplicates, Images, Samples
+from nsnet.corpus.ingest import Corpus, ingest
 
 # Every file is in the table images; a log of a million lines helps nobody.
 SHOWN = 20
@@ -20,8 +23,8 @@ def read_corpus(root: Path, paths: Paths, suite: str | None, workers: int, allow
     """Write the three tables and return sentences that account for every file."""
     with bar("corpus", None) as advance:
         corpus = ingest(root, paths.scan_index, suite, workers, allow_leakage, advance)
-    for name in ("images", "samples", "duplicates"):
-        write_table(name, getattr(corpus, name), paths.table(name))
+    for kind in (Images, Samples, Duplicates):
+        write_table(kind, getattr(corpus, table_name(kind)), paths.table(kind))
     return account(corpus)
 
 
@@ -49,6 +52,6 @@ def account(corpus: Corpus) -> str:
 
 def main() -> None:
     paths = Paths()
-    settings = load_params(paths.params).corpus
+    settings = load_section(paths.params, "corpus", sections.Corpus)
     with cost(paths.cost("corpus")):
         print(read_corpus(paths.data, paths, settings.suite, settings.workers, settings.allow_leakage))

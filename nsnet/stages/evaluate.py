@@ -7,19 +7,22 @@ from pathlib import Path
 
 import polars as pl
 
-from nsnet import config
-from nsnet.backbone import load_backbone, under_conditions
-from nsnet.config import load_params
-from nsnet.contracts import CLEAN, make
+from nsnet.core.contracts import make
+from nsnet.core.device import best_device
+from nsnet.core.files import atomic_path
+from nsnet.core.parquet import read_table, write_table
+from nsnet.core.paths import Paths
+from nsnet.core.progress import bar, cost
+from nsnet.core.provenance import data_checksum, git_revision
+from nsnet.corpus.contracts import Images, Samples
 from nsnet.detectors import load_detector
-from nsnet.device import best_device
-from nsnet.evaluation import draw_contests, evaluate_runs
-from nsnet.files import atomic_path
-from nsnet.inputs import Inputs
-from nsnet.parquet import read_table, write_table
-from nsnet.paths import Paths
-from nsnet.progress import bar, cost
-from nsnet.provenance import data_checksum, git_revision
+from nsnet.evaluation.contracts import Means, Predictions, Results
+from nsnet.evaluation.statistics import draw_contests, evaluate_runs
+from nsnet.features.backbone import load_backbone, under_conditions
+from nsnet.features.contracts import CLEAN
+from nsnet.features.inputs import Inputs
+from nsnet.params import Params, load_params
+from nsnet.training.contracts import Runs
 
 
 def score_images(runs: pl.DataFrame, image_ids: list[str], inputs: dict[str, Inputs], detectors: Path) -> pl.DataFrame:
@@ -35,18 +38,18 @@ def score_images(runs: pl.DataFrame, image_ids: list[str], inputs: dict[str, Inp
                 )
             )
             advance(1)
-    return pl.concat(parts).select(make("predictions", []).columns)
+    return pl.concat(parts).select(make(Predictions, []).columns)
 
 
-def evaluate(root: Path, paths: Paths, trained: Paths, params: config.Params) -> pl.DataFrame:
+def evaluate(root: Path, paths: Paths, trained: Paths, params: Params) -> pl.DataFrame:
     """Evaluate the runs of project `trained` on the corpus of project `paths`; write three tables, return means.
 
     Raises:
         ValueError: if the runs were trained on another backbone than params.yaml names.
     """
-    runs = read_table("runs", trained.table("runs"))
-    samples = read_table("samples", paths.table("samples"))
-    images = read_table("images", paths.table("images")).filter(status="used")
+    runs = read_table(Runs, trained.table(Runs))
+    samples = read_table(Samples, paths.table(Samples))
+    images = read_table(Images, paths.table(Images)).filter(status="used")
     backbones = under_conditions(load_backbone(params.backbone, best_device()), params.corpus.harmonise)
     foreign = runs.filter(~pl.col("backbone_id").is_in([backbone.id for backbone in backbones.values()]))
     if foreign.height:
@@ -60,11 +63,11 @@ def evaluate(root: Path, paths: Paths, trained: Paths, params: config.Params) ->
     pairs = [contest.pairing for contest in contests]
     tested = sorted({image_id for pair in pairs for image_id in (*pair.real, *pair.fake)})
     predictions = score_images(runs, tested, inputs, trained.detectors)
-    provenance = {"git_revision": git_revision(), "data_checksum": data_checksum(paths.table("samples"))}
+    provenance = {"git_revision": git_revision(), "data_checksum": data_checksum(paths.table(Samples))}
     with bar("evaluate", runs.height) as advance:
         results, means = evaluate_runs(runs, contests, predictions, params.evaluate, provenance, advance)
-    for name, frame in (("predictions", predictions), ("results", results), ("means", means)):
-        write_table(name, frame, paths.table(name))
+    for kind, frame in ((Predictions, predictions), (Results, results), (Means, means)):
+        write_table(kind, frame, paths.table(kind))
     return means
 
 
@@ -84,7 +87,7 @@ def main() -> None:
     params = load_params(paths.params)
     with cost(paths.cost("evaluate")):
         means = evaluate(paths.data, paths, paths, params)
-    runs = read_table("runs", paths.table("runs"))
+    runs = read_table(Runs, paths.table(Runs))
     with atomic_path(paths.metrics) as temporary:
         temporary.write_text(json.dumps(headline(runs, means), indent=2) + "\n")
     print(f"evaluate: {runs.height} runs")

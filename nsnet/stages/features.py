@@ -7,19 +7,20 @@ from pathlib import Path
 
 import polars as pl
 
-from nsnet import config
-from nsnet.backbone import load_backbone, under_conditions
-from nsnet.config import load_params
-from nsnet.device import best_device
-from nsnet.features import Counts, update_features
-from nsnet.parquet import read_table
-from nsnet.paths import Paths
-from nsnet.progress import bar, cost
+from nsnet.core.device import best_device
+from nsnet.core.parquet import read_table
+from nsnet.core.paths import Paths
+from nsnet.core.progress import bar, cost
+from nsnet.corpus.contracts import Images
+from nsnet.features.backbone import load_backbone, under_conditions
+from nsnet.features.contracts import Features
+from nsnet.features.store import Counts, update_features
+from nsnet.params import Params, load_params
 
 
-def extract(root: Path, paths: Paths, params: config.Params) -> Counts:
+def extract(root: Path, paths: Paths, params: Params) -> Counts:
     """Bring the feature store up to date with the table images, whose files lie below `root`."""
-    images = read_table("images", paths.table("images")).filter(status="used")
+    images = read_table(Images, paths.table(Images)).filter(status="used")
     files = {image_id: root / name for image_id, name in images.select("image_id", "path").iter_rows()}
     backbones = under_conditions(load_backbone(params.backbone, best_device()), params.corpus.harmonise)
     for stale in {path for path in paths.features.glob("*") if path.is_dir()} - {paths.features / c for c in backbones}:
@@ -43,7 +44,7 @@ def extract(root: Path, paths: Paths, params: config.Params) -> Counts:
 
 def rules(paths: Paths) -> pl.DataFrame:
     """How many pictures of each view were too small for it, by rule."""
-    rows = pl.read_parquet(paths.table("features"), columns=["view", "rule"])
+    rows = pl.read_parquet(paths.table(Features), columns=["view", "rule"])
     return rows.group_by("view", "rule").len().sort("view", "rule")
 
 

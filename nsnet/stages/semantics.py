@@ -7,14 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from nsnet.backbone import Backbone, load_backbone
-from nsnet.config import load_params
-from nsnet.contracts import make
-from nsnet.device import best_device
-from nsnet.parquet import read_table, write_table
-from nsnet.paths import Paths
-from nsnet.progress import bar, cost
-from nsnet.semantics import Spectrum, choose_rank, spectrum
+from nsnet.core.contracts import make
+from nsnet.core.device import best_device
+from nsnet.core.parquet import read_table, write_table
+from nsnet.core.paths import Paths
+from nsnet.core.progress import bar, cost
+from nsnet.features.backbone import Backbone, load_backbone
+from nsnet.params import load_params
+from nsnet.semantics.contracts import Captions, SemanticBasis, SemanticSpectrum
+from nsnet.semantics.spectrum import Spectrum, choose_rank, spectrum
 
 
 def encode_captions(backbone: Backbone, captions: list[str], batch: int) -> Iterator[npt.NDArray[np.float32]]:
@@ -33,8 +34,8 @@ def write_semantics(found: Spectrum, rank: int, paths: Paths) -> None:
         {"k": k, "singular_value": value, "energy": energy, "retained": k < rank, "vector": vector.tolist()}
         for k, (value, energy, vector) in enumerate(values)
     ]
-    for table in ("semantic_spectrum", "semantic_basis"):
-        write_table(table, make(table, rows), paths.table(table))
+    for kind in (SemanticSpectrum, SemanticBasis):
+        write_table(kind, make(kind, rows), paths.table(kind))
 
 
 def main() -> None:
@@ -42,7 +43,7 @@ def main() -> None:
     params = load_params(paths.params)
     settings = params.semantics
     with cost(paths.cost("semantics")):
-        captions = read_table("captions", paths.table("captions"))["caption"].to_list()
+        captions = read_table(Captions, paths.table(Captions))["caption"].to_list()
         backbone = load_backbone(params.backbone, best_device())
         found = spectrum(encode_captions(backbone, captions, settings.batch), settings.normalise, settings.centre)
         rank = choose_rank(found, settings.energy, settings.tolerance, settings.rank)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import polars as pl
 
-from nsnet import config, reports
-from nsnet.config import load_params
-from nsnet.contracts import CLEAN
-from nsnet.parquet import read_table
-from nsnet.paths import Paths
-from nsnet.plots import audit_plot, generators_plot, spectrum_plot
-from nsnet.progress import cost
-from nsnet.world import describe
+from nsnet.core.parquet import read_table
+from nsnet.core.paths import Paths
+from nsnet.core.progress import cost
+from nsnet.core.world import describe
+from nsnet.corpus.contracts import BiasAudit
+from nsnet.evaluation.contracts import Means, Results
+from nsnet.features.contracts import CLEAN
+from nsnet.params import Params, load_params
+from nsnet.reporting import tables as reports
+from nsnet.reporting.plots import audit_plot, generators_plot, spectrum_plot
+from nsnet.semantics.contracts import SemanticSpectrum
+from nsnet.training.contracts import Runs
 
 SHOWN = ["nsnet", "univfd", "cnn-control"]
 KEY = ["suite", "generator", "sentence"]
 
 
-def write_tables(paths: Paths, trained: Paths, params: config.Params) -> None:
+def write_tables(paths: Paths, trained: Paths, params: Params) -> None:
     """Write every report of the evaluation in `paths`, whose runs lie in `trained`."""
-    runs = read_table("runs", trained.table("runs"))
-    results, means, bias = (read_table(name, paths.table(name)) for name in ("results", "means", "bias_audit"))
+    runs = read_table(Runs, trained.table(Runs))
+    results, means, bias = (read_table(kind, paths.table(kind)) for kind in (Results, Means, BiasAudit))
     notes = _notes(runs, results, params)
     for (training_set, condition), mine in sorted(runs.partition_by("training_set", "condition", as_dict=True).items()):
         suffix = training_set if condition == CLEAN else f"{training_set}_{condition}"
@@ -42,11 +46,11 @@ def write_tables(paths: Paths, trained: Paths, params: config.Params) -> None:
     if runs["condition"].n_unique() > 1:
         title = "Pictures as they are, and harmonised: mean held-out accuracy and its 95 % interval"
         reports.write_report(paths, "conditions", reports.conditions(runs, means), title, notes)
-    spectrum = read_table("semantic_spectrum", trained.table("semantic_spectrum"))
+    spectrum = read_table(SemanticSpectrum, trained.table(SemanticSpectrum))
     spectrum_plot(spectrum, paths.tables / "plots" / "spectrum.svg")
 
 
-def _write_audit(paths: Paths, bias: pl.DataFrame, params: config.Params, notes: list[str]) -> None:
+def _write_audit(paths: Paths, bias: pl.DataFrame, params: Params, notes: list[str]) -> None:
     flagged = bias.filter("flagged")
     finding = (
         f"{flagged.height} of {bias.height} generators are given away by their files alone: a decision tree that sees"
@@ -59,7 +63,7 @@ def _write_audit(paths: Paths, bias: pl.DataFrame, params: config.Params, notes:
     audit_plot(bias, params.audit.flag_auc, paths.tables / "plots" / "bias_audit.svg")
 
 
-def _notes(runs: pl.DataFrame, results: pl.DataFrame, params: config.Params) -> list[str]:
+def _notes(runs: pl.DataFrame, results: pl.DataFrame, params: Params) -> list[str]:
     counts = {column: results[column].to_list() for column in ("n_fake", "n_real")}
     n_fake, n_real = (f"{min(values)} to {max(values)}" for values in counts.values())
     backbones = ", ".join(runs["backbone_id"].unique(maintain_order=True))

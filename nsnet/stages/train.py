@@ -11,19 +11,22 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from nsnet.backbone import load_backbone, under_conditions
-from nsnet.config import load_params
-from nsnet.contracts import make
+from nsnet.core.contracts import make
+from nsnet.core.device import best_device
+from nsnet.core.files import atomic_path
+from nsnet.core.parquet import read_table, write_table
+from nsnet.core.paths import Paths
+from nsnet.core.progress import bar, cost
+from nsnet.core.provenance import data_checksum, digest, file_sha256, git_revision
+from nsnet.core.world import describe
+from nsnet.corpus.contracts import Images, Samples
 from nsnet.detectors import make_detector
 from nsnet.detectors.protocol import Detector, Split, save_weights
-from nsnet.device import best_device
-from nsnet.files import atomic_path
-from nsnet.inputs import Inputs
-from nsnet.parquet import read_table, write_table
-from nsnet.paths import Paths
-from nsnet.progress import bar, cost
-from nsnet.provenance import data_checksum, digest, file_sha256, git_revision
-from nsnet.world import describe
+from nsnet.features.backbone import load_backbone, under_conditions
+from nsnet.features.inputs import Inputs
+from nsnet.params import load_params
+from nsnet.semantics.contracts import SemanticBasis
+from nsnet.training.contracts import Runs
 
 
 def load_split(
@@ -48,20 +51,20 @@ def main() -> None:
     paths = Paths()
     params = load_params(paths.params)
     settings = params.train
-    samples = read_table("samples", paths.table("samples"))
-    images = read_table("images", paths.table("images")).filter(status="used")
-    basis_rows = read_table("semantic_basis", paths.table("semantic_basis"))
+    samples = read_table(Samples, paths.table(Samples))
+    images = read_table(Images, paths.table(Images)).filter(status="used")
+    basis_rows = read_table(SemanticBasis, paths.table(SemanticBasis))
     basis = np.array(basis_rows.filter("retained").sort("k")["vector"].to_list()).reshape(-1, basis_rows.height)
     backbones = under_conditions(load_backbone(params.backbone, best_device()), params.corpus.harmonise)
     files = {image_id: paths.data / name for image_id, name in images.select("image_id", "path").iter_rows()}
     common = {
         "seed": settings.seed,
         "git_revision": git_revision(),
-        "data_checksum": data_checksum(paths.table("samples")),
+        "data_checksum": data_checksum(paths.table(Samples)),
         "world": describe(samples["suite"].unique().to_list(), params.backbone.model),
         "device": best_device(),
     }
-    semantics = {"rank": len(basis), "basis": file_sha256(paths.table("semantic_basis"))[:12]}
+    semantics = {"rank": len(basis), "basis": file_sha256(paths.table(SemanticBasis))[:12]}
     training_sets = samples.filter(split="train")["training_set"].unique().sort().to_list()
     rows: list[dict[str, Any]] = []
     seconds: dict[str, float] = {}
@@ -106,7 +109,7 @@ def main() -> None:
             )
             seconds[run_id] = round(time.perf_counter() - start, 3)
             advance(1)
-        write_table("runs", make("runs", rows), paths.table("runs"))
+        write_table(Runs, make(Runs, rows), paths.table(Runs))
     with atomic_path(paths.cost("runs")) as temporary:
         temporary.write_text(json.dumps(seconds, indent=2) + "\n")
     print(f"train: {len(rows)} runs, slowest {max(seconds.values()):.1f} s")

@@ -9,8 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from nsnet.faults import fault_lines
-from nsnet.names import near_names, unknown
+from nsnet.core.faults import fault_lines
+from nsnet.core.names import near_names, unknown
 from nsnet.suites.models import Count, Generator, Pool, Protocol, Registry, Suite, TrainingSet, normalised
 
 __all__ = [

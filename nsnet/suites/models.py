@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from nsnet.config import Section
-from nsnet.names import nearest
+from nsnet.core.names import nearest
+from nsnet.core.settings import Section
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
 Certainty = Literal["read", "derived", "issue", "memory"]

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from nsnet.core.names import unknown
 from nsnet.lab.scenes import Image
-from nsnet.names import unknown
 
 REGISTRY = Path(__file__).parent / "simulators.yaml"
 

@@ -1,0 +1,1 @@
+"""What every package stands on: files, paths, tables, settings, errors. Imports nothing else of nsnet."""

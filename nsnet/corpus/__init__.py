@@ -1,0 +1,1 @@
+"""From folders of pictures to the tables images, samples and duplicates; versions and audit of what was found."""

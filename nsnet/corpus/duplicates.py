@@ -1,0 +1,130 @@
+"""One image counts once: equal bytes, equal pixels and near duplicates, and what leaks from training to test."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from nsnet.core.names import unknown
+from nsnet.core.parquet import query
+
+BANDS = 16
+# Of 256 bits. Re-saved and resized copies differ in at most 12 (all of 147 real pictures), different ones in
+# at least 50. Two hashes that differ in fewer bits than there are bands agree in a whole band, so none is missed.
+NEAR = BANDS - 1
+
+_EXACT = """
+    SELECT path, original, CASE WHEN image_id = original_id THEN 'bytes' ELSE 'pixels' END AS kind, 0 AS distance
+    FROM (SELECT path, image_id, first_value(path) OVER same AS original, first_value(image_id) OVER same AS original_id
+          FROM images WHERE status = 'used' WINDOW same AS (PARTITION BY pixel_id ORDER BY path))
+    WHERE path != original
+"""
+_WORDS = range(4)  # a hash as numbers of 64 bits
+_WORD = ", ".join(f"('0x' || substr(phash, {16 * word + 1}, 16))::UBIGINT AS w{word}" for word in _WORDS)
+_DISTANCE = "(" + " + ".join(f"bit_count(xor(a.w{word}, b.w{word}))::INTEGER" for word in _WORDS) + ")"
+# Band by band, and measured as the join finds them: neither all bands nor all candidates are ever held at once.
+_BAND = f"""
+    SELECT a.place AS original, b.place AS place, {_DISTANCE} AS distance
+    FROM pictures a JOIN pictures b ON (a.w{{word}} >> {{shift}}) & 65535 = (b.w{{word}} >> {{shift}}) & 65535
+    WHERE a.place < b.place AND {_DISTANCE} <= {NEAR}
+"""
+_NEAR = f"""
+    WITH pictures AS MATERIALIZED (
+        SELECT row_number() OVER (ORDER BY path) AS place, path, {_WORD}
+        FROM (SELECT min(path) AS path, min(phash) AS phash FROM images
+              WHERE status = 'used' AND phash IS NOT NULL GROUP BY pixel_id)
+    ), near AS (
+        {" UNION ".join(_BAND.format(word=band // 4, shift=16 * (band % 4)) for band in range(BANDS))}
+    )
+    SELECT b.path, a.path AS original, 'near' AS kind, distance
+    FROM near JOIN pictures a ON a.place = near.original JOIN pictures b ON b.place = near.place
+"""
+
+
+def find_duplicates(images: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of used files that show the same picture: path, original, kind (bytes, pixels, near), distance in bits.
+
+    Of a group with equal pixels the first path is the original of all others; near pairs
+    are between originals, the later path first.
+    """
+    found = query(f"({_EXACT}) UNION ALL ({_NEAR}) ORDER BY path, original", images=images)
+    return found.with_columns(pl.col("distance").cast(pl.Int32))
+
+
+def count_once(images: pl.DataFrame, duplicates: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str]]:
+    """Reject exact duplicates, and say which image each usable path stands for (path to image_id)."""
+    exact = duplicates.filter(pl.col("kind") != "near").select("path", "original", "kind")
+    joined = images.join(exact, on="path", how="left")
+    reason = pl.format("duplicate of {} (same {})", "original", "kind")
+    ids = joined.filter(status="used").join(
+        images.select(original="path", original_id="image_id"), on="original", how="left"
+    )
+    stands_for = dict(ids.select("path", pl.coalesce("original_id", "image_id")).iter_rows())
+    repeated = pl.col("original").is_not_null()
+    marked = joined.with_columns(
+        status=pl.when(repeated).then(pl.lit("rejected")).otherwise("status"),
+        reason=pl.when(repeated).then(reason).otherwise("reason"),
+    )
+    return marked.drop("original", "kind"), stands_for
+
+
+def with_scopes(duplicates: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
+    """Say of each pair whether it crosses suites, splits or labels; `places` has path, suite, split and label."""
+    sql = """
+        SELECT d.path, d.original, d.kind, d.distance,
+               coalesce(bool_or(a.suite != b.suite), false) AS across_suites,
+               coalesce(bool_or(a.split != b.split), false) AS across_splits,
+               coalesce(bool_or(a.label != b.label), false) AS across_labels
+        FROM duplicates d LEFT JOIN places a ON a.path = d.path LEFT JOIN places b ON b.path = d.original
+        GROUP BY ALL ORDER BY d.path, d.original
+    """
+    return query(sql, duplicates=duplicates, places=places)
+
+
+def refuse_leaks(samples: pl.DataFrame, images: pl.DataFrame, duplicates: pl.DataFrame, allowed: list[str]) -> None:
+    """Stop if test pictures were trained on, or validation ones in their own set, or one picture has both labels.
+
+    `allowed` names generators or real pools, as suite/name, whose pictures may be seen in
+    training. Nothing allows both labels at once.
+
+    Raises:
+        ValueError: every test generator with such pictures, how many and which, or an
+            unknown name in `allowed`.
+    """
+    known = samples.select(name=pl.format("{}/{}", "suite", "generator")).unique()["name"].to_list()
+    for name in allowed:
+        if name not in known:
+            raise unknown("name in corpus.allow_leakage", name, known)
+    sql = """
+        WITH ids AS (SELECT path, image_id FROM images WHERE status = 'used'),
+        pairs AS (
+            SELECT DISTINCT image_id AS one, image_id AS two, 'equal' AS kind FROM samples
+            UNION ALL
+            SELECT a.image_id, b.image_id, 'near' FROM duplicates d JOIN ids a USING (path)
+                JOIN ids b ON b.path = d.original WHERE d.kind = 'near'
+            UNION ALL
+            SELECT b.image_id, a.image_id, 'near' FROM duplicates d JOIN ids a USING (path)
+                JOIN ids b ON b.path = d.original WHERE d.kind = 'near'
+        ), clashes AS (
+            SELECT tested.suite || '/' || tested.generator AS name,
+                   unnest([
+                       CASE WHEN seen.split != 'test' AND tested.split = 'test' THEN kind || ' to a training picture'
+                            WHEN kind = 'equal' AND seen.split = 'train' AND tested.split = 'validation'
+                                 AND seen.training_set = tested.training_set THEN 'in train and validation' END,
+                       CASE WHEN kind = 'equal' AND tested.label = 1 AND seen.label = 0
+                            THEN 'real and fake at once' END
+                   ]) AS fault, tested.image_id
+            FROM pairs JOIN samples tested ON tested.image_id = one JOIN samples seen ON seen.image_id = two
+        )
+        SELECT name, fault, count(DISTINCT c.image_id) AS pictures, min(ids.path) AS example
+        FROM clashes c JOIN ids USING (image_id) WHERE fault IS NOT NULL GROUP BY ALL ORDER BY name, fault
+    """
+    found = query(sql, samples=samples, images=images, duplicates=duplicates)
+    faults = found.filter(~pl.col("name").is_in(allowed) | (pl.col("fault") == "real and fake at once"))
+    if faults.height:
+        lines = [f"  {name}: {count} {fault}, e.g. {example}" for name, fault, count, example in faults.iter_rows()]
+        raise ValueError(
+            f"{faults.height} kind(s) of leakage:\n"
+            + "\n".join(lines)
+            + "\nRemove these pictures, or name what may leak in corpus.allow_leakage (suite/name);"
+            " nothing may be real and fake at once"
+        )

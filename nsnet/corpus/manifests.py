@@ -1,0 +1,171 @@
+"""Manifests: a file that says which picture plays which role, for corpora without telling folder names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import polars as pl
+
+from nsnet.core.names import near_names
+from nsnet.corpus.layouts import Role, roles
+from nsnet.corpus.recognition import LABELS, SPLITS
+from nsnet.corpus.tree import is_archive, shown
+from nsnet.suites import known_suite, named_suite
+
+NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
+# path and file are the same; label is required, the rest has defaults.
+COLUMNS = (
+    *("path", "file", "label", "suite", "generator", "family", "split"),
+    *("training_set", "real_pool", "class_name", "caption", "caption_source"),
+)
+# Of difflib. A column this like one that is missing is probably mistyped; others are nobody's business.
+ALIKE = 0.75
+SHOWN = 20
+
+
+def find_manifest(folder: Path) -> Path | None:
+    """The manifest of a folder, if it has one."""
+    for name in NAMES:
+        with suppress(OSError):  # a folder that cannot be entered is told by the scan
+            if (folder / name).is_file():
+                return folder / name
+    return None
+
+
+def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role], set[str]]:
+    """Roles from the manifests of a tree, and the top-level folders they govern ("" for the whole tree).
+
+    Args:
+        root: the tree; a manifest at its top governs all of it, else each in a top-level folder that folder.
+        folder: what the tree is called where neither `suite` nor the manifest names a suite.
+        suite: name of the suite, if the user says so.
+    """
+    if suite is not None:
+        known = named_suite(suite)
+        suite = known.key if known else suite
+    manifest = find_manifest(root)
+    if manifest:
+        return manifest_roles(manifest, "", suite or _key(folder)), {""}
+    found: list[Role] = []
+    governed = set()
+    for top in sorted(root.iterdir()):
+        inner = find_manifest(top)
+        if inner:
+            name = shown(top.name)
+            found += manifest_roles(inner, name, suite or _key(name))
+            governed.add(name)
+    return found, governed
+
+
+def assign_roles(
+    paths: Iterable[str], listed: list[Role], governed: set[str], folder: str, suite: str | None
+) -> tuple[list[Role], dict[str, str]]:
+    """The roles of a tree, from its manifests and else from its layout; and why other pictures have none.
+
+    Archives and folders that cannot be listed are no pictures, and tell of no layout.
+
+    Args:
+        paths: below the tree's root, as `nsnet.corpus.tree.file_names` gives them.
+        listed, governed: of `listed_roles`.
+        folder, suite: as there.
+    """
+    named = {role.path for role in listed}
+    pictures = [path for path in paths if path not in named and not is_archive(path) and not path.endswith("/")]
+    free = [path for path in pictures if not governed & {"", path.partition("/")[0]}]
+    placed, unplaced = roles(free, folder, suite)
+    unlisted = dict.fromkeys(set(pictures) - set(free), "not listed in the manifest")
+    return [*listed, *placed], unplaced | unlisted
+
+
+def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:
+    """Roles from a manifest: path (or file) and label are required, the rest has defaults.
+
+    Args:
+        manifest: csv, jsonl or parquet; paths in it are relative to its own folder.
+        prefix: that folder below the corpora's root, put before every path ("" for the root).
+        suite: used where the manifest has no column of that name.
+
+    Raises:
+        ValueError: missing columns, or all faulty rows at once.
+    """
+    rows = _read(manifest)
+    faults = [fault for place, row in rows for fault in _faults(row, manifest.parent, place)]
+    if faults:
+        raise ValueError(
+            f"{manifest} has {len(faults)} fault(s):\n"
+            + "\n".join(faults[:SHOWN])
+            + (f"\n  ... and {len(faults) - SHOWN} more" if len(faults) > SHOWN else "")
+        )
+    return [_role(row, prefix, suite) for _, row in rows]
+
+
+def _read(manifest: Path) -> list[tuple[str, dict[str, str]]]:
+    """Each row's place and its known columns as text, empty where there is nothing."""
+    read: dict[str, tuple[Callable[[bytes], pl.DataFrame], str, int]] = {
+        ".csv": (partial(pl.read_csv, infer_schema=False), "line", 2),
+        ".jsonl": (partial(pl.read_ndjson, infer_schema_length=None), "line", 1),
+        ".parquet": (pl.read_parquet, "row", 1),
+    }
+    parse, unit, first = read[manifest.suffix]
+    try:
+        frame = parse(manifest.read_bytes())
+        frame = frame.rename({name: name.strip().casefold() for name in frame.columns})
+        _refuse_columns(manifest, frame.columns)
+        texts = frame.select(pl.col(name).cast(pl.String).fill_null("") for name in COLUMNS if name in frame.columns)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ValueError(f"{manifest} cannot be read: {error}") from error
+    return [(f"{unit} {place}", row) for place, row in enumerate(texts.iter_rows(named=True), start=first)]
+
+
+def _refuse_columns(manifest: Path, columns: list[str]) -> None:
+    if {"path", "file"}.isdisjoint(columns) or "label" not in columns:
+        raise ValueError(f"{manifest}: expected columns path (or file) and label, got {columns}")
+    lacking = {name for name in COLUMNS if name not in columns} - {"path", "file"}
+    faults = [
+        f"  column {name!r} is not read; did you mean {near[0]}?"
+        for name in columns
+        if name not in COLUMNS and (near := near_names(name, lacking, ALIKE))
+    ]
+    if faults:
+        raise ValueError(f"{manifest} has {len(faults)} fault(s):\n" + "\n".join(faults))
+
+
+def _faults(row: dict[str, Any], folder: Path, place: str) -> Iterator[str]:
+    name = row.get("path") or row.get("file") or ""
+    if row["label"].strip().casefold() not in LABELS:
+        yield f"  {place}: label {row['label']!r}; expected one of {', '.join(LABELS)}"
+    if not name or "\0" in name or PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+        yield f"  {place}: path {name!r} must lie below {folder}"
+    if row.get("split", "").strip().casefold() not in ("", *SPLITS):
+        yield f"  {place}: split {row['split']!r}; expected one of {', '.join(SPLITS)}"
+
+
+@cache
+def _key(suite: str) -> str:
+    """A registered suite's key, however it is written; other names as they are."""
+    known = known_suite(suite)
+    return known.key if known else suite
+
+
+def _role(row: dict[str, str], prefix: str, suite: str) -> Role:
+    label = LABELS[row["label"].strip().casefold()]
+    pool = row.get("real_pool") or "real"
+    split = SPLITS[row.get("split", "").strip().casefold() or "test"]
+    suite = _key(row["suite"]) if row.get("suite") else suite
+    return Role(
+        path=(PurePosixPath(prefix) / (row.get("path") or row["file"])).as_posix(),
+        suite=suite,
+        label=label,
+        generator=(row.get("generator") or "fake") if label else pool,
+        family=(row.get("family") or "unknown") if label else "real",
+        split=split,
+        real_pool=pool,
+        class_name=row.get("class_name") or None,
+        training_set=row.get("training_set") or (None if split == "test" else suite),
+        caption=row.get("caption") or None,
+        caption_source=row.get("caption_source") or ("manifest" if row.get("caption") else None),
+    )

@@ -1,0 +1,174 @@
+"""Scanning a tree of pictures: every file looked at once, and again only if it has changed.
+
+The index is a Parquet file of what was found, keyed by path, size and modification time.
+It changes no result, only the time a scan takes. The walk and the index of the scan
+before are both in order of path, so they are read side by side, a chunk at a time:
+memory does not grow with the number of files.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsnet.core.files import atomic_path
+from nsnet.core.provenance import file_sha256
+from nsnet.corpus.images import Inspection, inspect
+from nsnet.corpus.tree import file_names, is_archive
+
+CHUNK = 4096
+# Starting processes costs more than inspecting fewer files than this.
+WORTH_A_POOL = 500
+# Raised when `inspect` finds other facts in the same bytes: an older index is then not used.
+INDEX_VERSION = 2
+# A file changed this shortly before a scan could change again within its time stamp's precision.
+SETTLED_NS = 2_000_000_000
+
+_STAT = {"path": pl.String, "size": pl.Int64, "mtime_ns": pl.Int64}
+_FACTS = {
+    "image_id": pl.String,
+    "bytes": pl.Int64,
+    "width": pl.Int32,
+    "height": pl.Int32,
+    "format": pl.String,
+    "mode": pl.String,
+    "jpeg_quality": pl.Int32,
+    "has_exif": pl.Boolean,
+    "pixel_id": pl.String,
+    "phash": pl.String,
+    "status": pl.String,
+    "reason": pl.String,
+}
+_INDEX = pl.Schema({**_STAT, "version": pl.Int32, **_FACTS})
+
+
+@dataclass(frozen=True)
+class Found:
+    """A scan's account: files inspected now, taken from the index, and left alone by suffix."""
+
+    inspected: int
+    known: int
+    others: dict[str, int]
+
+
+def scan(
+    root: Path,
+    index: Path,
+    named: list[str],
+    workers: int = 1,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Found:
+    """Bring `index` up to date with the pictures below `root`; afterwards it has one row per file, by path.
+
+    The files are those of `nsnet.corpus.tree.file_names`. Rows hold path, size, mtime_ns, version
+    and the facts of `nsnet.corpus.images.Inspection`.
+    """
+    root = root.absolute()
+    # Of another tree nothing is known, though names, sizes and times were the same.
+    schema: pa.Schema = pl.DataFrame(schema=_INDEX).to_arrow().schema.with_metadata({"root": os.fsencode(root)})
+    others: dict[str, int] = {}
+    inspected = known = 0
+    names = file_names(root, named, others)
+    with (
+        ExitStack() as stack,
+        atomic_path(index) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
+        pool: Executor | None = None
+        before = _Before(index, schema)
+        while part := list(itertools.islice(names, CHUNK)):
+            files = pl.DataFrame([(name, *_stat(f"{root}/{name}")) for name in part], schema=_STAT, orient="row")
+            earlier = before.rows(files)
+            same = earlier.join(files, on=list(_STAT), how="semi")
+            todo = files.join(same, on="path", how="anti").join(
+                earlier.drop("mtime_ns"), on=["path", "size"], how="left"
+            )
+            if pool is None and workers > 1 and todo.height >= WORTH_A_POOL:
+                # spawn: forking after a threaded library is loaded can hang
+                pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+            rows = pl.concat([same, _inspected(root, todo, pool)]).sort("path")
+            writer.write_table(rows.to_arrow().cast(schema))
+            inspected, known = inspected + todo.height, known + same.height
+            advance(files.height)
+    return Found(inspected, known, dict(sorted(others.items())))
+
+
+class _Before:
+    """The index of the scan before, read along with the walk."""
+
+    def __init__(self, index: Path, schema: pa.Schema) -> None:
+        usable = index.exists() and pq.read_schema(index).equals(schema, check_metadata=True)
+        self._groups = _row_groups(index) if usable else iter(())
+        self._group = pl.DataFrame(schema=_INDEX)
+
+    def rows(self, files: pl.DataFrame) -> pl.DataFrame:
+        """What is known of `files`, which come later in order than those of the call before.
+
+        Files without a hash could not be read; that may have passed, and no time stamp would tell.
+        """
+        last, found = files["path"][-1], []
+        while True:
+            found.append(self._group.join(files, on="path", how="semi"))
+            if self._group.height and self._group["path"][-1] > last:
+                break
+            group = next(self._groups, None)
+            if group is None:
+                break
+            self._group = group
+        usable = (pl.col("version") == INDEX_VERSION) & (pl.col("mtime_ns") >= 0) & pl.col("image_id").is_not_null()
+        return pl.concat(found).filter(usable)
+
+
+def _row_groups(index: Path) -> Iterator[pl.DataFrame]:
+    with pq.ParquetFile(index) as file:
+        for number in range(file.num_row_groups):  # iter_batches keeps what it has read
+            yield pl.DataFrame(file.read_row_group(number, use_threads=False))
+
+
+def _stat(path: str) -> tuple[int, int]:
+    try:
+        facts = os.stat(path)  # noqa: PTH116 - making a Path takes longer than the call
+    except OSError:  # a dangling link or a name without a file: `inspect` says why
+        return -1, -1
+    settled = time.time_ns() - facts.st_mtime_ns > SETTLED_NS
+    return facts.st_size, facts.st_mtime_ns if settled else -1
+
+
+def _inspected(root: Path, todo: pl.DataFrame, pool: Executor | None) -> pl.DataFrame:
+    """Rows of the index for files that are new or changed; `todo` has facts of old files of that size."""
+    rows = todo.to_dicts()
+    asked = itertools.repeat(root), todo["path"], todo["image_id"]
+    found: Iterator[Inspection | None]
+    found = pool.map(inspect_named, *asked, chunksize=64) if pool else map(inspect_named, *asked)
+    fresh = [{**row, **(asdict(facts) if facts else {})} for row, facts in zip(rows, found, strict=True)]
+    return pl.DataFrame(fresh, schema=_INDEX).with_columns(version=pl.lit(INDEX_VERSION, pl.Int32))
+
+
+def inspect_named(root: Path, name: str, previous: str | None) -> Inspection | None:
+    """Inspect one file of a tree, or return None if its content still hashes to `previous`.
+
+    Archives, names that are no UTF-8 and folders that cannot be listed are rejected unread.
+    """
+    path = root / name
+    if name.endswith("/"):
+        return Inspection(None, 0, reason="folder cannot be opened: its pictures are not read")
+    if is_archive(name):
+        size = max(0, _stat(str(path))[0])
+        return Inspection(None, size, reason="archive: unpack it, pictures inside are not read")
+    if "\\x" in name and not path.exists():
+        return Inspection(None, 0, reason="file name is not UTF-8: rename the file")
+    with suppress(OSError):  # `inspect` says why it cannot be read
+        if previous is not None and file_sha256(path) == previous:
+            return None
+    return inspect(path)

@@ -1,0 +1,167 @@
+"""Versions of the raw corpora: what changed by generator, where it came from, and whether it drifted.
+
+DVC keeps the files; data.dvc points at them. Here its differences are told by generator,
+and the pointer is given its provenance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import polars as pl
+from dvc.api import DVCFileSystem
+from dvc_data.index import DataIndexDirError
+from ruamel.yaml import YAML
+
+from nsnet.core.files import atomic_path
+from nsnet.core.paths import Paths
+from nsnet.corpus.layouts import Role, roles
+from nsnet.corpus.manifests import NAMES, listed_roles
+from nsnet.corpus.tree import file_names
+from nsnet.suites import suites
+
+DIFFERENCES = {"suite": pl.String, "generator": pl.String, "added": pl.Int64, "removed": pl.Int64, "changed": pl.Int64}
+ELSEWHERE = ("(no suite)", "(no generator)")
+
+
+def data_diff(root: Path, revision: str) -> pl.DataFrame:
+    """Generators of data/ with files added, removed or changed between a git revision and now.
+
+    Columns suite, generator, added, removed, changed; reals are under their pool's name, and
+    a renamed file is one removed and one added.
+
+    Raises:
+        FileNotFoundError: there is no data/ to compare.
+        ValueError: DVC cannot compare, with its reason.
+    """
+    if not Paths(root).data.exists():
+        raise FileNotFoundError(f"no {Paths(root).data}: `dvc pull data.dvc` fetches it, `dvc repro` renders the lab's")
+    found = json.loads(_dvc(root, "diff", "--json", revision, "--targets", "data") or "{}")
+    before, now = _owners(root, revision), _owners(root, None)
+    # All names together: a suite is recognised by its whole tree, not by one file.
+    names = {_name(path) for kind in found.values() for entry in kind for path in _paths(entry)}
+    placed = {role.path: role for role in roles(sorted({*names, *file_names(root / "data", [], {})}), "data", None)[0]}
+    counts: dict[tuple[str, str], dict[str, int]] = {}
+
+    def count(path: str, owners: dict[str, Role], kind: str) -> None:
+        name = _name(path)
+        if Path(name).name in NAMES or path.endswith("/"):  # a manifest is no generator's, a folder no file
+            return
+        role = owners.get(name) or placed.get(name)
+        key = (role.suite, role.generator) if role else ELSEWHERE
+        counts.setdefault(key, {"added": 0, "removed": 0, "changed": 0})[kind] += 1
+
+    for kind, owners in (("added", now), ("deleted", before), ("modified", now)):
+        for entry in found.get(kind, []):
+            count(entry["path"], owners, {"deleted": "removed", "modified": "changed"}.get(kind, kind))
+    for entry in found.get("renamed", []):
+        count(entry["path"]["old"], before, "removed")
+        count(entry["path"]["new"], now, "added")
+    if not counts and any(found.get(kind) for kind in ("added", "deleted", "modified", "renamed")):
+        # A manifest, or a listing that is in no cache: that there is a difference is all DVC can say.
+        counts[ELSEWHERE] = {"added": 0, "removed": 0, "changed": 1}
+    rows = [{"suite": suite, "generator": name, **numbers} for (suite, name), numbers in sorted(counts.items())]
+    return pl.DataFrame(rows, schema=DIFFERENCES)
+
+
+def _name(path: str) -> str:
+    return path.removeprefix("data/")
+
+
+def _paths(entry: dict[str, Any]) -> list[str]:
+    """The path of one of DVC's differences, or both of a renamed file."""
+    path = entry["path"]
+    return list(path.values()) if isinstance(path, dict) else [path]
+
+
+def refuse_drift(root: Path) -> str:
+    """Say that data/ is what the commit says it is, or not there yet, which is no drift; else stop.
+
+    Raises:
+        ValueError: with the changes by generator and what to do about them.
+    """
+    if not Paths(root).data.exists():
+        return "there is no data/ yet: `dvc repro` will make or fetch what is committed"
+    changes = data_diff(root, "HEAD")
+    if changes.height:
+        lines = [
+            f"  {suite}/{generator}: {added} added, {removed} removed, {changed} changed"
+            for suite, generator, added, removed, changed in changes.iter_rows()
+        ]
+        raise ValueError(
+            "data/ is not what is committed in data.dvc:\n"
+            + "\n".join(lines)
+            + "\nIf that is wanted: `dvc repro corpus`, `nsnet data pin`, and commit data.dvc;"
+            " if not: `dvc checkout data.dvc`"
+        )
+    return "data/ is what is committed"
+
+
+def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) -> dict[str, Any]:
+    """Write each suite's provenance, and each generator's files and checksum, into data.dvc; return what was written.
+
+    Args:
+        root: the project.
+        samples, images: tables of the corpus stage.
+        accessed: day on which the pictures were fetched, YYYY-MM-DD.
+    """
+    corpora = {suite: _provenance(suite, accessed) for suite in samples["suite"].unique().sort()}
+    used = images.filter(status="used").select("path", "image_id")
+    rows = samples.select("suite", "generator", "image_id").unique().join(used, on="image_id")
+    for (suite, generator), files in sorted(rows.partition_by("suite", "generator", as_dict=True).items()):
+        pairs = files.select("path", "image_id").sort("path").rows()
+        listing = "\n".join(f"{image_id} {path}" for path, image_id in pairs)
+        record = {"images": files.height, "sha256": hashlib.sha256(listing.encode()).hexdigest()[:16]}
+        corpora[suite]["generators"][generator] = record
+    pointer = root / "data.dvc"
+    yaml = YAML(typ="rt")  # the round-trip loader keeps comments and builds no Python objects
+    yaml.width = 120
+    content = yaml.load(pointer)
+    content["desc"] = "Raw corpora: " + ", ".join(str(facts["title"]) for facts in corpora.values())
+    content["meta"] = {"corpora": corpora}
+    with atomic_path(pointer) as temporary:
+        yaml.dump(content, temporary)
+    return corpora
+
+
+def _provenance(suite: str, accessed: str) -> dict[str, Any]:
+    known = suites().get(suite)
+    if known is None:
+        unknown = "not registered: fill in by hand"
+        facts = {"title": suite, "producer": unknown, "citation": unknown, "url": unknown, "licence": unknown}
+    else:
+        producer = re.split(r"[:.]", known.citation)[0]
+        facts = {"title": known.title, "producer": producer, "citation": known.citation.strip()}
+        facts |= {"url": "; ".join(known.hosts), "licence": known.licence}
+    return {**facts, "accessed": accessed, "generators": {}}
+
+
+def _owners(root: Path, revision: str | None) -> dict[str, Role]:
+    """Roles by path below data/ that the manifests of a revision, or those of now, tell."""
+    if revision is None:
+        return {role.path: role for role in listed_roles(root / "data", "data", None)[0]}
+    tracked = DVCFileSystem(str(root), rev=revision)
+    try:
+        tops = [Path(entry).name for entry in tracked.ls("data", detail=False)]
+    except (FileNotFoundError, DataIndexDirError):  # no data then, or its listing is in no cache
+        return {}
+    with TemporaryDirectory() as folder:
+        for name in [*NAMES, *(f"{top}/{name}" for top in tops if top not in NAMES for name in NAMES)]:
+            if tracked.exists(f"data/{name}"):
+                Path(folder, name).parent.mkdir(exist_ok=True)
+                tracked.get_file(f"data/{name}", str(Path(folder, name)))
+        return {role.path: role for role in listed_roles(Path(folder), "data", None)[0]}
+
+
+def _dvc(root: Path, *words: str) -> str:
+    finished = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, capture_output=True, text=True)
+    if finished.returncode:
+        raise ValueError(f"dvc {' '.join(words)} failed:\n{finished.stderr.strip()}")
+    return finished.stdout

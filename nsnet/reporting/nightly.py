@@ -1,0 +1,55 @@
+"""What the nightly evaluation does, as plain functions; flows/nightly_eval.py gives them to Prefect."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from nsnet.core.paths import Paths
+from nsnet.reporting.queries import run_query
+
+LEADERBOARD = """
+SELECT suite, training_set, condition, detector,
+       round(acc, 3) AS acc, round(acc_low, 3) AS acc_low, round(acc_high, 3) AS acc_high, round(ap, 3) AS ap,
+       round(acc_difference, 3) AS "acc - baseline", n_generators, run_id
+FROM leaderboard ORDER BY suite, training_set, condition, leaderboard.acc DESC, detector
+"""
+
+
+def reproduce(root: Path, report: Callable[[str], None]) -> None:
+    """Run `dvc repro` in `root`, passing its lines on as they come.
+
+    Raises:
+        RuntimeError: if it fails, with its last lines.
+    """
+    # Stages are started as plain `python`: this interpreter's folder must come first.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    command = [sys.executable, "-m", "dvc", "repro"]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            report(lines[-1])
+    if process.returncode != 0:
+        raise RuntimeError(f"dvc repro failed with exit code {process.returncode}:\n" + "\n".join(lines[-20:]))
+
+
+def leaderboard_rows(root: Path) -> tuple[str, list[dict[str, Any]]]:
+    """The world the numbers come from, and the leaderboard's rows; suite and condition only if there are several.
+
+    Raises:
+        FileNotFoundError: no catalogue yet.
+        ValueError: no generator is held out, so there is nothing to rank.
+    """
+    database = Paths(root).database
+    world = run_query(database, "SELECT DISTINCT world FROM runs")["world"][0]
+    rows = run_query(database, LEADERBOARD)
+    if rows.is_empty():
+        raise ValueError(f"{database} has no held-out generator: every test generator was seen in training")
+    return world, rows.drop(name for name in ("suite", "condition") if rows[name].n_unique() == 1).to_dicts()

@@ -1,0 +1,1 @@
+"""Captions, the spectrum of their features, and the null space of the semantic directions."""

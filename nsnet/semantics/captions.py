@@ -1,0 +1,202 @@
+"""A caption for every training image: the data set's own, BLIP's, or its class in a template.
+
+Which images have one, and where it comes from, must say nothing about the label. BLIP's
+captions lie in sixteen shards by the first digit of the image's hash, like features.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from PIL import Image
+
+from nsnet.core.files import atomic_path
+from nsnet.core.parquet import SHARDS
+from nsnet.core.provenance import digest, file_sha256
+from nsnet.corpus.images import Pixels, load_rgb
+from nsnet.semantics.settings import CaptionSource
+
+Captioner = Callable[[list[str]], pl.DataFrame]
+
+TABLE = ["image_id", "caption", "caption_source"]
+SIDES = ("reals", "fakes")
+SHARD_SCHEMA = {"image_id": pl.String(), "model_id": pl.String(), "caption": pl.String()}
+# Part of the model's id. Beams as in salesforce/BLIP, predict.py; no sampling, so a picture has one caption.
+GENERATION: dict[str, Any] = {"num_beams": 3, "min_new_tokens": 1, "max_new_tokens": 20, "do_sample": False}
+
+
+def caption_images(
+    samples: pl.DataFrame, source: CaptionSource, template: str, captioner: Captioner | None
+) -> pl.DataFrame:
+    """Caption each distinct image of the training split, all of them from one origin.
+
+    Args:
+        samples: table samples; what one role of an image knows holds for all.
+        source: dataset (samples.caption), blip (`captioner`), template (the class name in
+            `template`), or auto: the first of these three that covers every image and does
+            not give the label away; blip is passed over if there is no captioner.
+        template: text with one {} for the class name, whose underscores become spaces.
+        captioner: from image_ids to a frame as returned here; None if no model is named.
+
+    Returns:
+        Columns image_id, caption and caption_source (the data set's own word, blip:<model id>
+        or template), sorted by image_id, nothing null.
+
+    Raises:
+        ValueError: captions are missing, or reals and fakes of a training set have them from
+            different sources; all training sets at once, with what to do.
+    """
+    train = samples.filter(pl.col("split") == "train")
+    roles = train.select("training_set", "label", "image_id").unique()
+    faults: list[str] = []
+    for origin in ("dataset", "blip", "template") if source == "auto" else (source,):
+        if origin == "blip":
+            if captioner is not None:
+                return captioner(roles["image_id"].unique().sort().to_list())
+            faults.append("  blip: captions.model names no folder with BLIP")
+        elif origin == "template" and template.count("{}") != 1:
+            faults.append(f"  template: captions.template is {template!r}; expected one {{}} for the class name")
+        else:
+            known = _known(train, origin, template)
+            found = [f"  {origin}: {fault}" for fault in _leaks(roles, known, origin)]
+            if not found:
+                return known
+            faults += found
+    raise ValueError(
+        f"captions.source {source} cannot caption every training image without giving the label away:\n"
+        + "\n".join(faults)
+        + "\nSupply captions for all of them, reals and fakes from the same sources; or set captions.source: blip and"
+        " captions.model: a folder with BLIP"
+    )
+
+
+def _known(train: pl.DataFrame, origin: str, template: str) -> pl.DataFrame:
+    """Captions of the images that have one; a blank one is none. Where roles differ, the first in a fixed order."""
+    caption, source = pl.col("caption").str.strip_chars(), pl.col("caption_source").fill_null("dataset")
+    if origin == "template":
+        name = pl.col("class_name").str.replace_all("_", " ").str.strip_chars()
+        parts = [pl.lit(part) for part in template.split("{}")]
+        caption = pl.when(name != "").then(pl.concat_str(parts[0], name, parts[1]))
+        source = pl.lit("template")
+    rows = train.with_columns(caption.alias("caption"), source.alias("caption_source")).filter(pl.col("caption") != "")
+    rows = rows.sort("image_id", "training_set", "caption", "caption_source")
+    return rows.unique("image_id", keep="first", maintain_order=True).select(TABLE)
+
+
+def _leaks(roles: pl.DataFrame, known: pl.DataFrame, origin: str) -> Iterator[str]:
+    """Say what is wrong with the `known` captions, by training set.
+
+    Few missing ones are refused like many: if reals lack them oftener than fakes, that is the label.
+    """
+    noun = "class name" if origin == "template" else "caption"
+    joined = roles.join(known, on="image_id", how="left").sort("training_set", "label")
+    for (training_set,), rows in joined.group_by("training_set", maintain_order=True):
+        name = f"training set {training_set or 'without a name'}"
+        sides = {side: rows.filter(pl.col("label") == label)["caption_source"] for label, side in enumerate(SIDES)}
+        if rows["caption_source"].null_count():
+            counts = [f"{side}: {s.count()} with a {noun}, {s.null_count()} without" for side, s in sides.items()]
+            yield f"{name}: {'; '.join(counts)}"
+        words = {side: ", ".join(sorted(s.drop_nulls().unique())) for side, s in sides.items()}
+        if all(words.values()) and words["reals"] != words["fakes"]:
+            yield f"{name}: reals have captions from {words['reals']}, but fakes from {words['fakes']}"
+
+
+def model_id(folder: Path) -> str:
+    """Hash of a BLIP folder's settings, vocabulary and weights, and of how captions are generated.
+
+    Raises:
+        FileNotFoundError: no config.json or *.safetensors; pickled weights can run code, and do not count.
+        ValueError: the model is not a BLIP.
+    """
+    for pattern in ("config.json", "*.safetensors"):
+        if not any(folder.glob(pattern)):
+            raise FileNotFoundError(f"captions.model: {folder} has no {pattern}; expected a BLIP saved as safetensors")
+    if (kind := json.loads((folder / "config.json").read_text()).get("model_type")) != "blip":
+        raise ValueError(f"captions.model: {folder} holds a model of type {kind!r}; expected 'blip'")
+    files = [path for pattern in ("*.json", "*.txt", "*.safetensors") for path in folder.glob(pattern)]
+    return digest({"files": {path.name: file_sha256(path) for path in files}, "generation": GENERATION})
+
+
+def load_blip(folder: Path, device: str, batch: int) -> Callable[[list[Pixels]], list[str]]:
+    """Load BLIP from a local folder, in float32; nothing is downloaded and no pickle is read.
+
+    Returns:
+        A function that captions up to `batch` uint8 (H, W, 3) pictures of any sizes.
+
+    Raises:
+        ImportError: transformers is not installed.
+        ValueError: the folder lacks weights that a captioner needs, as a BLIP for retrieval does.
+    """
+    try:
+        import transformers  # an optional extra, and slow to import
+    except ImportError as error:
+        raise ImportError("BLIP needs the package transformers: install the extra nsnet[captions]") from error
+    transformers.utils.logging.disable_progress_bar()  # it would be drawn into log files too
+    processor: Any = transformers.BlipProcessor.from_pretrained(folder, local_files_only=True)
+    blip: Any = transformers.BlipForConditionalGeneration
+    model, loading = blip.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+    )
+    if missing := sorted(loading["missing_keys"]):  # transformers would make them up
+        raise ValueError(f"captions.model: {folder} lacks {len(missing)} weights of a captioner, first {missing[0]}")
+    model.to(device).eval()
+
+    def describe(pictures: list[Pixels]) -> list[str]:
+        # One by one and padded to `batch`: a caption does not depend on the pictures beside it.
+        read = processor.image_processor
+        pixels = [read(Image.fromarray(picture), return_tensors="pt").pixel_values for picture in pictures]
+        padding = torch.zeros(batch - len(pixels), *pixels[0].shape[1:])
+        with torch.inference_mode():
+            tokens = model.generate(torch.cat([*pixels, padding]).to(device), **GENERATION)
+        return [text.strip() for text in processor.batch_decode(tokens[: len(pictures)], skip_special_tokens=True)]
+
+    return describe
+
+
+def blip_captions(
+    cache: Path, images: dict[str, Path], folder: Path, device: str, batch: int, advance: Callable[[int], None]
+) -> pl.DataFrame:
+    """Caption `images` (image_id to file) with the BLIP in `folder`, each one once; same columns as `caption_images`.
+
+    The shards blip-<digit>.parquet in `cache` keep captions of known pictures, gain missing
+    ones batch by batch, so a killed run loses one batch, and drop those of other pictures or
+    models. The model is loaded only if needed. `advance` is told how many captions were made.
+
+    Raises:
+        FileNotFoundError, ImportError, ValueError: as `model_id` and `load_blip`.
+    """
+    model = model_id(folder)
+    files = {shard: cache / f"blip-{shard}.parquet" for shard in SHARDS}
+    shards = {shard: _kept(path, model, images) for shard, path in files.items()}
+    missing = sorted(set(images) - set(pl.concat(shards.values())["image_id"]))
+    describe = load_blip(folder, device, batch) if missing else lambda pictures: []
+    for shard, rows in shards.items():  # after loading: no shard is touched if that fails
+        _write(rows, files[shard])
+    for start in range(0, len(missing), batch):
+        part = missing[start : start + batch]
+        made = describe([load_rgb(images[image_id]) for image_id in part])
+        fresh = pl.DataFrame({"image_id": part, "model_id": model, "caption": made}, schema=SHARD_SCHEMA)
+        # A whole shard for a few rows: milliseconds, where a batch takes BLIP seconds.
+        for shard in sorted({image_id[0] for image_id in part}):
+            added = fresh.filter(pl.col("image_id").str.starts_with(shard))
+            shards[shard] = pl.concat([shards[shard], added]).sort("image_id")
+            _write(shards[shard], files[shard])
+        advance(len(part))
+    table = pl.concat(shards.values()).with_columns(caption_source=pl.lit(f"blip:{model}"))
+    return table.select(TABLE).sort("image_id")
+
+
+def _kept(path: Path, model: str, images: dict[str, Path]) -> pl.DataFrame:
+    """Stored captions that are still wanted."""
+    rows = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=SHARD_SCHEMA)
+    return rows.filter(pl.col("model_id") == model, pl.col("image_id").is_in(list(images)))
+
+
+def _write(rows: pl.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        rows.write_parquet(temporary, compression="zstd", statistics=True)

@@ -1,0 +1,31 @@
+"""The sections `captions` and `semantics` of params.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from nsnet.core.settings import Count, Section, Share
+
+CaptionSource = Literal["auto", "dataset", "blip", "template"]
+
+
+class Captions(Section):
+    """Where the training captions come from (stage captions)."""
+
+    source: CaptionSource
+    template: str
+    model: str | None
+    batch: Count
+
+
+class Semantics(Section):
+    """The semantic basis (stage semantics); exactly one of energy, tolerance and rank is set."""
+
+    normalise: bool
+    centre: bool
+    energy: Share | None
+    tolerance: Share | None
+    rank: Annotated[int, Field(ge=0)] | None
+    batch: Count

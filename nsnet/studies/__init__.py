@@ -1,0 +1,1 @@
+"""Experiments that explain the lab and its CLIP; no stage needs them."""

@@ -1,0 +1,66 @@
+"""How much content is left in image features after the text directions are projected out?
+
+Explains the controls table: it looks at training and validation pictures only, and at no
+test generator.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from nsnet.core.parquet import read_table
+from nsnet.core.paths import Paths
+from nsnet.corpus.contracts import Samples
+from nsnet.features.backbone import load_backbone
+from nsnet.features.inputs import Inputs
+from nsnet.lab import scenes
+from nsnet.lab.corpus import BIASED, UNBIASED
+from nsnet.params import load_params
+from nsnet.semantics.contracts import SemanticBasis
+from nsnet.semantics.spectrum import null_projection
+
+Features = npt.NDArray[np.float32]
+
+
+def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
+    """Linear probes on projected, L2-normalised features, judged on the unbiased validation split.
+
+    Returns:
+        Per rank: `content`, accuracy of telling the two content sides apart; `fake`, of
+        telling fakes after unbiased training; `fake, biased`, after training under the
+        planted bias. Chance is 0.5.
+    """
+    samples = read_table(Samples, paths.table(Samples))
+    directions = read_table(SemanticBasis, paths.table(SemanticBasis)).sort("k")
+    vectors = np.array(directions["vector"].to_list())
+    inputs = Inputs(paths, {}, load_backbone(load_params(paths.params).backbone))
+    first_side = set(scenes.sides(scenes.SHAPES)[0])
+
+    def split(name: str, training_set: str) -> tuple[Features, list[bool], list[int]]:
+        rows = samples.filter(split=name, training_set=training_set).sort("image_id")
+        features = inputs.get("features", view, rows["image_id"].to_list())
+        unit = features / np.linalg.norm(features, axis=1, keepdims=True)
+        return unit, [not first_side.isdisjoint(text.split()) for text in rows["caption"]], rows["label"].to_list()
+
+    train, side, label = split("train", UNBIASED)
+    biased, _, biased_label = split("train", BIASED)
+    check, check_side, check_label = split("validation", UNBIASED)
+    found = []
+    for rank in ranks:
+        projection = null_projection(vectors[:rank])
+        probes = {
+            "content": (train, side, check_side),
+            "fake": (train, label, check_label),
+            "fake, biased": (biased, biased_label, check_label),
+        }
+        row: dict[str, str | int | float] = {"view": view, "directions removed": rank}
+        for name, (rows, truth, check_truth) in probes.items():
+            probe = make_pipeline(StandardScaler(with_std=False), LogisticRegression(C=1e4, max_iter=3000))
+            row[name] = float(probe.fit(rows @ projection, truth).score(check @ projection, check_truth))
+        found.append(row)
+    return pl.DataFrame(found)

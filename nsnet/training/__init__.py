@@ -1,0 +1,1 @@
+"""Fitting detectors and keeping what was trained."""
