@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import model_validator
@@ -10,9 +10,9 @@ from pydantic import model_validator
 from nsnet.core.names import unknown
 from nsnet.core.settings import Section, read_values, validated
 from nsnet.corpus.settings import Audit, Corpus
-from nsnet.detectors.settings import DetectorConfig
+from nsnet.detectors.settings import DetectorSettings
 from nsnet.evaluation.settings import Evaluate
-from nsnet.features.settings import Backbone, Features, View
+from nsnet.features.settings import Backbone, Conditions, Features
 from nsnet.lab.settings import Lab
 from nsnet.semantics.settings import Captions, Semantics
 from nsnet.training.settings import Train
@@ -25,6 +25,7 @@ class Params(Section):
     corpus: Corpus
     audit: Audit
     captions: Captions
+    conditions: Conditions
     backbone: Backbone
     features: Features
     semantics: Semantics
@@ -34,14 +35,15 @@ class Params(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Params:
         """What no section can check alone, before hours of work rather than after them."""
-        faults = [*_semantics_faults(self.semantics), *_detector_faults(self.train.detectors, self.features.views)]
-        if len(set(self.features.views)) < len(self.features.views):
-            faults.append(f"features.views: each view once, got {', '.join(self.features.views)}")
-        slots = self.backbone.grid**2
-        if self.backbone.lowest > slots:
-            faults.append(f"backbone.lowest: {self.backbone.lowest} of {slots} patches (grid x grid)")
-        if self.evaluate.baseline not in self.train.detectors:
-            faults.append(f"evaluate.baseline: {unknown('detector', self.evaluate.baseline, self.train.detectors)}")
+        faults = [
+            *_semantics_faults(self.semantics),
+            *_feature_faults(self.backbone, self.features),
+            *_detector_faults(self.train.detectors, self.features),
+            *_unknown_names("train.conditions", "condition", self.train.conditions, self.conditions),
+            *_unknown_names("evaluate.conditions", "condition", self.evaluate.conditions, self.conditions),
+            *_unknown_names("evaluate.baseline", "detector", [self.evaluate.baseline], self.train.detectors),
+            *_unknown_names("evaluate.shown", "detector", self.evaluate.shown, self.train.detectors),
+        ]
         if faults:
             raise ValueError("\n".join(faults))
         return self
@@ -53,17 +55,30 @@ def _semantics_faults(semantics: Semantics) -> Iterator[str]:
         yield f"semantics: set exactly one of energy, tolerance and rank, leave the others null (set: {rules})"
 
 
-def _detector_faults(detectors: dict[str, DetectorConfig], views: list[View]) -> Iterator[str]:
-    names: dict[DetectorConfig, str] = {}
+def _feature_faults(backbone: Backbone, features: Features) -> Iterator[str]:
+    if len(set(features.views)) < len(features.views):
+        yield f"features.views: each view once, got {', '.join(features.views)}"
+    slots = backbone.grid**2
+    if backbone.lowest > slots:
+        yield f"backbone.lowest: {backbone.lowest} of {slots} patches (grid x grid)"
+
+
+def _detector_faults(detectors: dict[str, DetectorSettings], features: Features) -> Iterator[str]:
+    names: dict[str, str] = {}
     for name, choice in detectors.items():
         place = f"train.detectors.{name}"
-        if choice.kind == "cnn" and (choice.view != "mosaic" or choice.null_space != "none" or choice.contrastive):
-            yield f"{place}: a cnn reads the pixels of mosaics; other views, null_space and contrastive are for linear"
-        if choice.view not in views:
-            yield f"{place}: view {choice.view} is not among features.views ({', '.join(views)})"
-        if choice in names:
-            yield f"{place}: the same settings as {names[choice]}"
-        names.setdefault(choice, name)
+        if choice.view not in features.views:
+            yield f"{place}: view {choice.view} is not among features.views ({', '.join(features.views)})"
+        if choice.draws > features.draws:
+            yield f"{place}: asks for {choice.draws} draws of the mosaic, features.draws makes {features.draws}"
+        twin = names.setdefault(choice.model_dump_json(), name)
+        if twin != name:
+            yield f"{place}: the same settings as {twin}"
+
+
+def _unknown_names(place: str, kind: str, asked: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+    names = list(known)
+    yield from (f"{place}: {unknown(kind, name, names)}" for name in asked if name not in names)
 
 
 def load_params(path: Path) -> Params:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,10 +14,16 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line for each fault of data that should have been a `model`; a check of ours may have found several."""
     lines = []
     for fault in error.errors():
-        place = ".".join(str(part) for part in fault["loc"])
+        names, owner = _walk(model, fault["loc"])
+        place = ".".join(names)
         if fault["type"] == "extra_forbidden":
-            known = _known_names(model, fault["loc"])
+            known = sorted(owner.model_fields) if _is_model(owner) else []
             told = [f"unknown name{nearest(str(fault['loc'][-1]), known)} Known: {', '.join(known)}"]
+        elif fault["type"] == "union_tag_invalid":
+            known = [tag.strip("' ") for tag in fault["ctx"]["expected_tags"].split(",")]
+            discriminator = fault["ctx"]["discriminator"].strip("'")
+            place, tag = f"{place}.{discriminator}", str(fault["ctx"]["tag"])
+            told = [f"unknown name {tag!r}{nearest(tag, known)} Known: {', '.join(known)}"]
         elif fault["type"] == "value_error":
             told = fault["msg"].removeprefix("Value error, ").splitlines()
         else:
@@ -26,14 +32,43 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
     return lines
 
 
-def _known_names(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """Fields of the model in which `location` is a name that does not exist."""
+def _walk(model: type[BaseModel], location: tuple[str | int, ...]) -> tuple[list[str], Any]:
+    """The names on the way to a fault, tags of unions left out, and what the last name was looked for in."""
     kind: Any = model
-    for part in location[:-1]:
-        kind = kind.model_fields[part].annotation if _is_model(kind) else get_args(kind)[-1]  # dict or list
-        if get_origin(kind) in (Union, types.UnionType):
-            kind = next(option for option in get_args(kind) if option is not type(None))
-    return sorted(kind.model_fields)
+    owner: Any = model
+    names: list[str] = []
+    for part in location:
+        options = _options(kind)
+        tagged = [option for option in options if part in _tags(option)]
+        if len(options) > 1 and tagged:  # pydantic names the member of a union in the place
+            kind = tagged[0]
+            continue
+        owner = kind = options[0]
+        names.append(str(part))
+        if _is_model(kind):
+            field = kind.model_fields.get(part)
+            kind = field.annotation if field else None
+        else:
+            inner = [option for option in get_args(kind) if option is not Ellipsis]
+            kind = inner[-1] if inner else None  # of a dict, list or tuple
+    return names, owner
+
+
+def _options(kind: Any) -> list[Any]:
+    """The members of a union but None; any other type is its own only option."""
+    if get_origin(kind) is Annotated:
+        return _options(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return [inner for option in get_args(kind) if option is not type(None) for inner in _options(option)]
+    return [kind]
+
+
+def _tags(option: Any) -> set[str]:
+    """What pydantic may call a member of a tagged union: the values of its literal fields."""
+    if not _is_model(option):
+        return set()
+    fields = [field.annotation for field in option.model_fields.values()]
+    return {str(value) for kind in fields if get_origin(kind) is Literal for value in get_args(kind)}
 
 
 def _is_model(kind: Any) -> bool:

@@ -33,18 +33,38 @@ class Paths:
         return self.root / "artifacts"
 
     def table(self, kind: type[Table]) -> Path:
-        """The Parquet file, or for features and patches the glob of shards, of a table."""
-        name = table_name(kind)
-        return self.artifacts / table_stage(kind) / (f"*/{name}-*.parquet" if name in SHARDED else f"{name}.parquet")
+        """The Parquet file of a table."""
+        return self.artifacts / table_stage(kind) / f"{table_name(kind)}.parquet"
+
+    @property
+    def store(self) -> Path:
+        """What saves time and changes no result: keyed by content, beside DVC, deleted by `prune` commands only."""
+        return self.root / "store"
 
     @property
     def scan_index(self) -> Path:
-        """What the last scan found, by path, size and time; saves time only, so no stage's output."""
-        return self.artifacts / "scan" / "index.parquet"
+        """What the last scan found, by path, size and time."""
+        return self.store / "scan" / "index.parquet"
 
     @property
-    def features(self) -> Path:
-        return self.artifacts / "features"
+    def feature_store(self) -> Path:
+        """Features of every picture, backbone and condition seen so far."""
+        return self.store / "features"
+
+    @property
+    def pixel_store(self) -> Path:
+        """Views as arrays on disk, for detectors that read pixels."""
+        return self.store / "pixels"
+
+    @property
+    def caption_store(self) -> Path:
+        """Captions that a model wrote."""
+        return self.store / "captions"
+
+    @property
+    def run_store(self) -> Path:
+        """Every training so far, with its detector and its scores."""
+        return self.store / "runs"
 
     @property
     def detectors(self) -> Path:
@@ -57,7 +77,7 @@ class Paths:
     @property
     def metrics(self) -> Path:
         """Headline figures for `dvc metrics show`."""
-        return self.artifacts / "evaluate" / "metrics.json"
+        return self.root / "metrics.json"
 
     @property
     def tables(self) -> Path:
@@ -66,6 +86,3 @@ class Paths:
     @property
     def database(self) -> Path:
         return self.root / "nsnet.duckdb"
-
-
-SHARDED = ("features", "patches")

@@ -6,24 +6,24 @@ import pandera.polars as pa
 import polars as pl
 
 from nsnet.core.contracts import Table, contract
-from nsnet.features.contracts import CONDITIONS
 
-METRICS = ("acc", "r_acc", "f_acc", "ap")
+METRICS = ("acc", "r_acc", "f_acc", "ap", "auroc", "acc_validation", "plain_acc", "plain_ap")
 
 
 @contract("predictions", stage="evaluate")
 class Predictions(Table):
-    """Score of one run for one image, prepared as the run's training pictures were."""
+    """Score of one run for one image of the test split, or of its training set's validation split."""
 
     run_id: str = pa.Field(description="runs.run_id")
     image_id: str = pa.Field(description="images.image_id")
-    condition: str = pa.Field(isin=CONDITIONS, description="runs.condition")
+    condition: str = pa.Field(description="condition the picture was shown under")
+    split: str = pa.Field(isin=["validation", "test"], description="samples.split")
     score: pl.Float64 = pa.Field(ge=0, le=1, description="probability of fake; at 0.5 or above called fake")
 
 
 @contract("results", stage="evaluate")
 class Results(Table):
-    """One metric of one run on one generator, with a stratified bootstrap interval."""
+    """One metric of one run (one seed) on one generator; the interval is over images."""
 
     run_id: str = pa.Field(description="runs.run_id")
     suite: str = pa.Field(description="samples.suite")
@@ -31,31 +31,60 @@ class Results(Table):
     family: str = pa.Field(description="samples.family")
     in_domain: bool = pa.Field(description="the run's training set holds the generator")
     condition: str = pa.Field(description="predictions.condition")
-    metric: str = pa.Field(isin=METRICS, description="acc, r_acc, f_acc at threshold 0.5, or ap")
+    metric: str = pa.Field(
+        isin=METRICS,
+        description="acc (mean of r_acc and f_acc at 0.5), ap (classes weigh the same), auroc, acc_validation (at"
+        " runs.threshold), plain_acc and plain_ap (images weigh the same, as published)",
+    )
     value: pl.Float64 = pa.Field(ge=0, le=1, description="the metric on all images")
-    ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="lower end of the 95 % interval")
-    ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="upper end of the 95 % interval")
+    ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="lower end of the 95 % interval over images")
+    ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="upper end of the 95 % interval over images")
     n_real: pl.Int32 = pa.Field(ge=1, description="reals in the pool")
     n_fake: pl.Int32 = pa.Field(ge=1, description="fakes of the generator")
-    git_revision: str = pa.Field(description="commit that evaluated it")
-    data_checksum: str = pa.Field(description="hash of the samples table it was tested on")
+    code_checksum: str = pa.Field(description="hash of the code that evaluated it")
+    data_checksum: str = pa.Field(description="hash of the test pictures with their labels and pools")
     backbone_id: str = pa.Field(description="runs.backbone_id")
 
 
 @contract("means", stage="evaluate")
 class Means(Table):
-    """Plain mean of a metric over a group of generators, and its paired difference to the baseline."""
+    """A detector's metric, averaged over its seeds and over a group of generators, with two intervals."""
 
-    run_id: str = pa.Field(description="runs.run_id")
+    training_set: str = pa.Field(description="runs.training_set")
+    train_condition: str = pa.Field(description="runs.train_condition")
+    detector: str = pa.Field(description="runs.detector")
     suite: str = pa.Field(description="samples.suite, or a protocol over several suites")
     condition: str = pa.Field(description="predictions.condition")
-    group: str = pa.Field(description="held-out, in-domain, or family:NAME (held-out generators of that family)")
+    group: str = pa.Field(
+        description="held-out, in-domain, family:NAME (held-out generators of that family) or generator:SUITE/NAME"
+    )
     metric: str = pa.Field(isin=METRICS, description="as in results")
     n_generators: pl.Int32 = pa.Field(ge=1, description="generators in the group, equal weights")
-    value: pl.Float64 = pa.Field(ge=0, le=1, description="mean over the group's generators")
-    ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="lower end of the 95 % interval")
-    ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="upper end of the 95 % interval")
-    baseline: str = pa.Field(description="detector compared with, trained on the same training set")
-    difference: pl.Float64 = pa.Field(description="value minus the baseline's, on the same images")
-    difference_low: pl.Float64 = pa.Field(description="lower end of the paired 95 % interval")
-    difference_high: pl.Float64 = pa.Field(description="upper end of the paired 95 % interval")
+    n_seeds: pl.Int32 = pa.Field(ge=1, description="trainings averaged; with one, no interval includes seeds")
+    value: pl.Float64 = pa.Field(ge=0, le=1, description="mean over seeds and the group's generators")
+    ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: images x seeds, lower end of 95 %")
+    ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: images x seeds, upper end of 95 %")
+    population_low: pl.Float64 = pa.Field(
+        nullable=True, description="another generator: generators x seeds x images, lower end; null below 3 generators"
+    )
+    population_high: pl.Float64 = pa.Field(nullable=True, description="another generator: upper end of 95 %")
+
+
+@contract("differences", stage="evaluate")
+class Differences(Table):
+    """Detector minus reference on the same images, seeds and generators: paired, with both intervals."""
+
+    training_set: str = pa.Field(description="means.training_set")
+    train_condition: str = pa.Field(description="means.train_condition")
+    suite: str = pa.Field(description="means.suite")
+    condition: str = pa.Field(description="means.condition")
+    group: str = pa.Field(description="held-out or in-domain")
+    metric: str = pa.Field(isin=METRICS, description="as in results")
+    detector: str = pa.Field(description="means.detector")
+    reference: str = pa.Field(description="the detector it is compared with")
+    n_generators: pl.Int32 = pa.Field(ge=1, description="generators in the group, equal weights")
+    difference: pl.Float64 = pa.Field(description="mean of the detector minus mean of the reference")
+    ci_low: pl.Float64 = pa.Field(description="this benchmark again: images x seeds, lower end of the paired 95 %")
+    ci_high: pl.Float64 = pa.Field(description="this benchmark again: images x seeds, upper end of the paired 95 %")
+    population_low: pl.Float64 = pa.Field(nullable=True, description="another generator: lower end of the paired 95 %")
+    population_high: pl.Float64 = pa.Field(nullable=True, description="another generator: upper end of the paired 95 %")

@@ -1,21 +1,95 @@
-"""The sections `backbone` and `features` of params.yaml."""
+"""The sections `conditions`, `backbone` and `features` of params.yaml."""
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nsnet.core.settings import Count, Section
 
 View = Literal["mosaic", "crop", "full"]
+Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
+Quality = Annotated[int, Field(ge=1, le=100)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Jpeg(Section):
+    """Saved as JPEG at an IJG quality and read back."""
+
+    op: Literal["jpeg"]
+    quality: Quality
+
+
+class Webp(Section):
+    """Saved as lossy WebP and read back."""
+
+    op: Literal["webp"]
+    quality: Quality
+
+
+class Blur(Section):
+    """Gaussian blur; sigma in pixels."""
+
+    op: Literal["blur"]
+    sigma: Positive
+
+
+class Noise(Section):
+    """White Gaussian noise; sigma in grey levels of 255, drawn per picture from the condition's seed."""
+
+    op: Literal["noise"]
+    sigma: Positive
+
+
+class Resize(Section):
+    """Resized by a factor, or until the short side has `side` pixels; exactly one of the two."""
+
+    op: Literal["resize"]
+    scale: Positive | None = None
+    side: Count | None = None
+    kernel: Kernel = "bicubic"
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Resize:
+        if (self.scale is None) == (self.side is None):
+            raise ValueError("set exactly one of scale and side")
+        return self
+
+
+class Crop(Section):
+    """The central square of `size` pixels, or of a `share` of the short side; enlarged first if too small."""
+
+    op: Literal["crop"]
+    size: Count | None = None
+    share: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Crop:
+        if (self.size is None) == (self.share is None):
+            raise ValueError("set exactly one of size and share")
+        return self
+
+
+Operation = Annotated[Jpeg | Webp | Blur | Noise | Resize | Crop, Field(discriminator="op")]
+
+
+class ConditionSettings(Section):
+    """What is done to every picture, whatever its label, before a view is made of it; in order."""
+
+    operations: tuple[Operation, ...] = ()
+    seed: int = 0
+
+
+Conditions = Annotated[dict[str, ConditionSettings], Field(min_length=1)]
 
 
 class Backbone(Section):
-    """The CLIP and the views it is shown (every stage from features on)."""
+    """The frozen image tower, and the views it is shown (every stage from features on)."""
 
     model: str
     weights: str | None
+    precision: Literal["float32", "bfloat16"]
     patch_size: Count
     grid: Count
     lowest: Count
@@ -23,8 +97,11 @@ class Backbone(Section):
 
 
 class Features(Section):
-    """CLIP features of every image (stage features)."""
+    """Features of every image (stage features)."""
 
     views: Annotated[list[View], Field(min_length=1)]
+    draws: Count
+    dtype: Literal["float32", "float16"]
+    patches: bool | Literal["auto"]
     batch: Count
     workers: Count

@@ -21,7 +21,8 @@ class Captions(Table):
 class SemanticSpectrum(Table):
     """Singular values of the caption features, all of them; retained ones span the semantic space."""
 
-    k: pl.Int32 = pa.Field(unique=True, ge=0, description="index, largest singular value first")
+    training_set: str = pa.Field(description="samples.training_set whose captions were encoded")
+    k: pl.Int32 = pa.Field(ge=0, description="index, largest singular value first")
     singular_value: pl.Float64 = pa.Field(ge=0, description="singular value of the n x d caption matrix")
     energy: pl.Float64 = pa.Field(ge=0, le=1 + 1e-9, description="cumulative share of the squared singular values")
     retained: bool = pa.Field(description="part of the semantic basis that the null space removes")
@@ -31,6 +32,7 @@ class SemanticSpectrum(Table):
 class SemanticBasis(Table):
     """Right singular vectors of the caption features, orthonormal, sign fixed."""
 
-    k: pl.Int32 = pa.Field(unique=True, ge=0, description="semantic_spectrum.k")
+    training_set: str = pa.Field(description="samples.training_set whose captions were encoded")
+    k: pl.Int32 = pa.Field(ge=0, description="semantic_spectrum.k")
     retained: bool = pa.Field(description="semantic direction (true) or null-space direction (false)")
     vector: pl.List = pa.Field(dtype_kwargs={"inner": pl.Float64()}, description="unit vector in the joint space")

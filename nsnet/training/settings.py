@@ -2,19 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from nsnet.detectors.settings import DetectorConfig, Fitting
+from nsnet.core.settings import Count, Section
+from nsnet.detectors.registry import settings_union
+from nsnet.detectors.settings import DetectorSettings
+
+if TYPE_CHECKING:
+    AnyDetector = DetectorSettings
+else:
+    AnyDetector = settings_union()
+DEFAULT_KIND = "linear"
 
 
-class Train(Fitting):
-    """Training (stage train)."""
+class Runtime(Section):
+    """What Lightning Fabric is asked for; what a run really used stands in the table runs."""
 
-    detectors: Annotated[dict[str, DetectorConfig], Field(min_length=1)]
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    accumulate: Count = 1
 
-    @property
-    def fitting(self) -> Fitting:
-        """The settings without the list of detectors."""
-        return Fitting.model_validate(self.model_dump(exclude={"detectors"}))
+
+class Train(Section):
+    """Training (stage train).
+
+    Attributes:
+        seeds: each detector is trained once with each.
+        conditions: names of section `conditions`; each detector is trained once under each.
+        runtime: device, precision and accumulation.
+        defaults: settings of a kind that its detectors share unless they say otherwise.
+        detectors: by the name they have in tables.
+    """
+
+    seeds: Annotated[list[int], Field(min_length=1)]
+    conditions: Annotated[list[str], Field(min_length=1)]
+    runtime: Runtime
+    defaults: dict[str, dict[str, Any]]
+    detectors: Annotated[dict[str, AnyDetector], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_defaults(cls, values: Any) -> Any:
+        """Give each detector its kind's defaults where it is silent."""
+        detectors = values.get("detectors") if isinstance(values, dict) else None
+        if not isinstance(detectors, dict):
+            return values
+        defaults = values.get("defaults") or {}
+        return values | {"detectors": {name: _resolved(choice, defaults) for name, choice in detectors.items()}}
+
+    def seeds_of(self, name: str) -> list[int]:
+        """Training seeds of a detector."""
+        return self.detectors[name].seeds or self.seeds
+
+
+def _resolved(choice: Any, defaults: Any) -> Any:
+    if not isinstance(choice, dict):
+        return choice
+    kind = choice.get("kind", DEFAULT_KIND)
+    shared = defaults.get(kind) if isinstance(defaults, dict) else None
+    return {"kind": kind, **(shared if isinstance(shared, dict) else {}), **choice}
