@@ -8,6 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+PACKAGE = Path(__file__).parent.parent
+SOURCES = (".py", ".sql", ".yaml", ".json", ".safetensors")
 CODE = ("nsnet", "flows", "params.yaml", "dvc.yaml", "pyproject.toml", "constraints.txt")
 
 
@@ -15,6 +17,26 @@ def digest(value: Any) -> str:
     """First 12 hex digits of the sha256 of a JSON-able value, keys sorted."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def code_checksum(*parts: str) -> str:
+    """Name of the code that makes something: first 12 hex digits of a hash of its sources.
+
+    Args:
+        parts: packages or modules of nsnet, such as "features" or "detectors/losses.py".
+
+    Raises:
+        FileNotFoundError: there is no such package or module.
+    """
+    total = hashlib.sha256()
+    for part in sorted(parts):
+        place = PACKAGE / part
+        if not place.exists():
+            raise FileNotFoundError(f"{place} does not exist: expected a package or module of nsnet")
+        files = [place] if place.is_file() else sorted(path for path in place.rglob("*") if path.suffix in SOURCES)
+        for file in files:
+            total.update(f"{file.relative_to(PACKAGE).as_posix()} {file_sha256(file)}\n".encode())
+    return total.hexdigest()[:12]
 
 
 def file_sha256(path: Path) -> str:
