@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nsnet.evaluation_new.intervals import (
+from nsnet.evaluation.intervals import (
     Interval,
     mean_of_shares_interval,
     metric_estimates,
@@ -18,8 +18,8 @@ from nsnet.evaluation_new.intervals import (
     score_interval,
     share_interval,
 )
-from nsnet.evaluation_new.metrics import METRICS, resampled_metrics
-from nsnet.evaluation_new.resampling import resamples
+from nsnet.evaluation.metrics import METRICS, resampled_metrics
+from nsnet.evaluation.resampling import resamples
 
 
 def percentile_of_a_share(successes: int, n: int) -> Interval:

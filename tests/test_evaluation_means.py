@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from nsnet.evaluation_new.intervals import percentile, share_interval
-from nsnet.evaluation_new.means import (
+from nsnet.evaluation.intervals import percentile, share_interval
+from nsnet.evaluation.means import (
     Mean,
     benchmark,
     benchmark_draws,
@@ -19,7 +19,7 @@ from nsnet.evaluation_new.means import (
     population_draws,
     unpaired,
 )
-from nsnet.evaluation_new.resampling import generator_draws, resamples, seed_draws
+from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
 
 DRAWS = 300
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float64
 
-from nsnet.evaluation_new.intervals import ROUNDING, Estimate, critical, score_interval
+from nsnet.evaluation.intervals import ROUNDING, Estimate, critical, score_interval
 
 # Two generators do not show how generators differ: a resample of two holds one of them.
 FEWEST_GENERATORS = 3
