@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,9 @@ import torch
 
 from nsnet.core.names import unknown
 from nsnet.detectors.protocol import Needs
-from nsnet.features.conditions import Condition
+
+if TYPE_CHECKING:
+    from nsnet.features.conditions import Condition
 
 # Pictures held at once: 12 MB of features at d = 768, 600 MB of pixels at 224.
 BATCH = {"features": 4096, "pixels": 128}

@@ -41,9 +41,9 @@ class Task:
     condition: str
     images: str
 
-    def file(self, store: Path, condition_id: str) -> Path:
+    def file(self, store: Path, condition_id: str, code: str) -> Path:
         """Where its scores are kept."""
-        key = digest([self.images, self.run["backbone_id"], code_checksum(*CODE)])
+        key = digest([self.images, self.run["backbone_id"], code])
         return store / self.run["run_id"] / "scores" / f"{condition_id}-{key}.parquet"
 
 
@@ -83,7 +83,8 @@ def score_runs(
         seen = validation.get(run["training_set"], [])
         tasks += [Task(run, "validation", run["train_condition"], named(seen))] if seen else []
         tasks += [Task(run, "test", condition, named(tested)) for condition in conditions]
-    files = [task.file(store, inputs.condition_id(task.condition)) for task in tasks]
+    code = code_checksum(*CODE)
+    files = [task.file(store, inputs.condition_id(task.condition), code) for task in tasks]
     found = {number: _kept(file, len(pictures[task.images]))
              for number, (task, file) in enumerate(zip(tasks, files, strict=True))}
     missing = [number for number, scores in found.items() if scores is None]

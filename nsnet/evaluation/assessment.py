@@ -44,7 +44,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, inputs: Inputs) -
         predictions = score_runs(
             runs, tested, validation, settings.conditions, inputs, trained.detectors, paths.run_store, advance
         )
-    provenance = {"code_checksum": evaluation_checksum(settings), "data_checksum": test_checksum(contests)}
+    provenance = {"code_checksum": evaluation_checksum(settings), "data_checksum": pictures_checksum(contests)}
     with bar("evaluate", runs.height * len(settings.conditions)) as advance:
         found = evaluate_runs(runs, contests, predictions, settings, provenance, advance)
     for kind, frame in (
@@ -74,7 +74,7 @@ def evaluation_checksum(settings: Evaluate) -> str:
     return digest([code_checksum(*PARTS), settings.bootstrap, settings.seed])
 
 
-def test_checksum(contests: list[Contest]) -> str:
+def pictures_checksum(contests: list[Contest]) -> str:
     """Of the test pictures with their labels and pools."""
     return digest(
         [[*contest.pool, contest.pairing.generator, contest.pairing.real, contest.pairing.fake] for contest in contests]
