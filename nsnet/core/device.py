@@ -22,3 +22,8 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def beside(module: torch.nn.Module, batch: torch.Tensor) -> torch.nn.Module:
+    """The module, moved to the device of a batch unless it is there."""
+    return module if next(module.parameters()).device == batch.device else module.to(batch.device)
