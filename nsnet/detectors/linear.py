@@ -54,14 +54,42 @@ class Head(nn.Module):
         """Unit feature times P, float32 (n, d) to (n, d)."""
         return functional.normalize(features, dim=1) @ self.projection
 
+    def standardise(self, features: Float[torch.Tensor, "n d"]) -> Float[torch.Tensor, "n d"]:
+        """Projected features less the training mean, over one common scale, (n, d)."""
+        return (self.project(features) - self.mean) / self.scale
+
+    def decide(
+        self, standardised: Float[torch.Tensor, "n d"]
+    ) -> tuple[Float[torch.Tensor, " n"], Float[torch.Tensor, "n d"]]:
+        """Standardised features (n, d) to logits (n,) and decoupled features (n, d)."""
+        decoupled = standardised
+        if self.adapter is not None:
+            decoupled = standardised + self.adapter(standardised)
+        return self.linear(decoupled).squeeze(1), decoupled
+
     def forward(
         self, features: Float[torch.Tensor, "n d"]
     ) -> tuple[Float[torch.Tensor, " n"], Float[torch.Tensor, "n d"]]:
         """Features (n, d) to logits (n,) and decoupled features (n, d)."""
-        decoupled = (self.project(features) - self.mean) / self.scale
-        if self.adapter is not None:
-            decoupled = decoupled + self.adapter(decoupled)
-        return self.linear(decoupled).squeeze(1), decoupled
+        return self.decide(self.standardise(features))
+
+
+class Candidates(nn.Module):
+    """Heads that differ in their weight decay only, trained side by side: each batch is fetched and projected once.
+
+    Their losses are added and AdamW scales each parameter alone, so each head is what it would be alone.
+    """
+
+    def __init__(self, heads: list[Head]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, features: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Features (n, d) to logits (n,) and decoupled features (n, d) of each head."""
+        first: Any = self.heads[0]
+        standardised = first.standardise(features)
+        heads: Any = self.heads
+        return [head.decide(standardised) for head in heads]
 
 
 class LinearDetector:
@@ -87,21 +115,19 @@ class LinearDetector:
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
         """Train with each weight decay; keep the head of least balanced validation BCE, the larger decay on a tie."""
         mean, scale = self._statistics(train, trainer)
-        weights = class_weights(validation.labels)
-        labels = torch.from_numpy(validation.labels)
-        best: tuple[float, float, Head] | None = None
-        for decay in sorted(set(self.settings.weight_decay), reverse=True):
-            head = Head(self.projection, self.settings.adapter)
+        decays = sorted(set(self.settings.weight_decay), reverse=True)
+        heads = [Head(self.projection, self.settings.adapter) for _ in decays]
+        for head in heads:
             head.mean.copy_(mean)
             head.scale.fill_(scale)
-            self._minimise(head, decay, train, trainer)
-            logits = _logits(head, trainer.batches(validation, ROWS))
-            loss = float(balanced_bce(logits, labels, weights))
-            if best is None or loss < best[0]:
-                best = (loss, decay, head)
-        assert best is not None  # settings ask for at least one weight decay
-        loss, decay, self.head = best
-        return {"weight_decay": decay, "validation_bce": round(loss, 6)}
+        self._minimise(heads, decays, train, trainer)
+        weights, labels = class_weights(validation.labels), torch.from_numpy(validation.labels)
+        losses = [
+            float(balanced_bce(_logits(head, trainer.batches(validation, ROWS)), labels, weights)) for head in heads
+        ]
+        best = int(np.argmin(losses))  # of equal ones the first
+        self.head = heads[best].to("cpu")
+        return {"weight_decay": decays[best], "validation_bce": round(losses[best], 6)}
 
     def score(self, batches: Iterable[torch.Tensor]) -> Scores:
         return torch.sigmoid(_logits(self.head, batches).double()).numpy()
@@ -109,25 +135,30 @@ class LinearDetector:
     def module(self) -> nn.Module:
         return self.head
 
-    def _minimise(self, head: Head, decay: float, train: Examples, trainer: Trainer) -> None:
+    def _minimise(self, heads: list[Head], decays: list[float], train: Examples, trainer: Trainer) -> None:
         settings = self.settings
         weights = class_weights(train.labels).to(trainer.device)
         bce_weight = settings.bce_weight if settings.contrastive else 1.0
 
         def loss(module: Any, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-            logits, decoupled = module(inputs)
-            return nsnet_loss(logits, decoupled, labels, weights, bce_weight, settings.temperature)
+            losses = [
+                nsnet_loss(logits, decoupled, labels, weights, bce_weight, settings.temperature)
+                for logits, decoupled in module(inputs)
+            ]
+            return torch.stack(losses).sum()
 
+        groups: Any = [
+            {"params": head.parameters(), "weight_decay": decay} for head, decay in zip(heads, decays, strict=True)
+        ]
         trainer.minimise(
-            head,
+            Candidates(heads),
             loss,
             train,
             epochs=settings.epochs,
             batch=settings.batch,
             draws=settings.draws,
             # One kernel for all parameters: a head is so small that AdamW's loop costs more than its gradients.
-            optimiser=torch.optim.AdamW(head.parameters(), lr=settings.lr, weight_decay=decay, fused=True),
-            name=f"decay-{decay:g}",
+            optimiser=torch.optim.AdamW(groups, lr=settings.lr, fused=True),
         )
 
     def _statistics(self, train: Examples, trainer: Trainer) -> tuple[torch.Tensor, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch.nn import functional
 
 
@@ -54,15 +54,17 @@ def real_contrastive(
     Returns:
         Scalar mean over real anchors; zero when the batch has fewer than two reals.
     """
-    real: Bool[torch.Tensor, " B"] = labels == 0
-    if int(real.sum()) < 2:
+    real = torch.nonzero(labels == 0).squeeze(1)
+    count = len(real)
+    if count < 2:
         return decoupled.sum() * 0
     unit = functional.normalize(decoupled, dim=1)
-    similarity = unit[real] @ unit.T / temperature
-    itself = torch.eye(len(labels), dtype=torch.bool, device=labels.device)[real]
-    log_share = functional.log_softmax(similarity.masked_fill(itself, -torch.inf), dim=1)
-    positives = real[None, :] & ~itself
-    return -(log_share.masked_fill(~positives, 0).sum(dim=1) / positives.sum(dim=1)).mean()
+    anchors = unit[real]
+    similarity = anchors @ unit.T / temperature
+    others = similarity.scatter(1, real[:, None], -torch.inf)  # itself left out of the softmax
+    # The mean over anchors and positives of their similarity, without a matrix: |sum a|^2 - sum |a|^2.
+    pairs = anchors.sum(dim=0).square().sum() - anchors.square().sum()
+    return torch.logsumexp(others, dim=1).mean() - pairs / (temperature * count * (count - 1))
 
 
 def nsnet_loss(
