@@ -26,10 +26,10 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 
 
 def has_tokens(visual: Any) -> bool:
-    """Whether a tower has tokens that its own last layers can project; convolutional and attention-pooled ones do not."""
+    """Whether a tower has tokens that its own last layers can project: not if convolutional or pooled by attention."""
     if isinstance(visual, TimmModel):
         trunk = visual.trunk
-        return isinstance(trunk, TimmTransformer) and trunk.attn_pool is None and "pool" not in dict(visual.head.named_children())
+        return isinstance(trunk, TimmTransformer) and trunk.attn_pool is None and not hasattr(visual.head, "pool")
     return isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.pool_type in ("tok", "avg")
 
 

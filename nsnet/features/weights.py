@@ -8,7 +8,7 @@ from typing import Any
 import open_clip
 import torch
 
-from nsnet.core.names import nearest, unknown
+from nsnet.core.names import nearest
 from nsnet.core.provenance import file_sha256
 from nsnet.core.world import LAB_MODEL, RANDOM
 from nsnet.features import settings as sections
@@ -55,7 +55,7 @@ def open_model(settings: sections.Backbone, device: str) -> tuple[Any, str]:
                 name, device=device, require_pretrained=settings.weights != RANDOM, **options
             )
         except (RuntimeError, OSError) as error:
-            raise ValueError(f"backbone: {settings.model} cannot be loaded: {error}\n{_ways(settings.model)}") from error
+            raise ValueError(f"backbone: cannot load {settings.model}: {error}\n{_ways(settings.model)}") from error
     model.eval().requires_grad_(False)
     return model, name
 
@@ -69,7 +69,11 @@ def _options(settings: sections.Backbone) -> dict[str, Any]:
         return {"pretrained": None}
     models = open_clip.list_models()
     if model not in models:
-        raise ValueError(f"backbone.model: {unknown('model', model, [*models, LAB_MODEL])}, or {FOLDER}FOLDER")
+        near = nearest(model, [*models, LAB_MODEL])
+        raise ValueError(
+            f"backbone.model: unknown model {model!r}{near} Known: {LAB_MODEL}, {FOLDER}FOLDER and the {len(models)}"
+            " names of open_clip.list_models()"
+        )
     if weights == RANDOM:
         return {"pretrained": None}
     tags = open_clip.list_pretrained_tags_by_model(model)
@@ -99,7 +103,8 @@ def _preprocessing(model: str, tags: list[str]) -> dict[str, Any]:
 
 
 def _ways(model: str) -> str:
-    tags = ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+    known = open_clip.list_pretrained_tags_by_model(model)
+    tags = ", ".join(known[:5]) + (f" and {len(known) - 5} more" if len(known) > 5 else "") or "there is none"
     return (
         f"Two ways to weights: a tag of {model} ({tags}), which is downloaded on first use and needs the network"
         " (HF_HUB_OFFLINE=1 forbids it); or the path of a file with this architecture's weights (safetensors, or pt"
