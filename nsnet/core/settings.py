@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from nsnet.core.faults import fault_lines
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Model = TypeVar("Model", bound=BaseModel)
+Value = TypeVar("Value")
 
 
 class Section(BaseModel):
@@ -59,3 +60,23 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
         ValueError: as `read_values` and `validated`.
     """
     return validated((read_values(path) or {}).get(name), model, f"section {name} of {path}")
+
+
+def load_value(path: Path, place: str, kind: type[Value]) -> Value:
+    """Read one value of another package's section, such as `train.conditions`, without that package.
+
+    Args:
+        path: params.yaml.
+        place: names from the top, separated by dots.
+        kind: type of the value.
+
+    Raises:
+        ValueError: it is missing or of another type; as `read_values`.
+    """
+    found = read_values(path) or {}
+    for name in place.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    try:
+        return TypeAdapter(kind).validate_python(found, strict=True)
+    except ValidationError as error:
+        raise ValueError(f"{place} of {path}: expected {kind}, got {found!r}") from error
