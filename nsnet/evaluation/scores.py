@@ -130,7 +130,7 @@ def _score_together(tasks: list[Task], image_ids: list[str], inputs: Inputs, fol
         loaded[-1].module().to(device)
     parts: list[list[Scores]] = [[] for _ in tasks]
     run = tasks[0].run
-    for batch in inputs.batches(_needs(run), run["backbone_id"], tasks[0].condition, image_ids, device):
+    for batch in inputs.batches(_needs(run), json.loads(run["backbone"]), tasks[0].condition, image_ids, device):
         for detector, found in zip(loaded, parts, strict=True):
             found.append(detector.score([batch]))
     return [np.concatenate(found) for found in parts]
