@@ -124,7 +124,7 @@ def _contest_draws(
     drawn = {metric: np.empty((len(trained), len(contests), 1 + settings.bootstrap)) for metric in METRICS}
     rows: list[Row] = []
     position = {image_id: number for number, image_id in enumerate(tested)}
-    places = {place: contest for place, contest in enumerate(contests)}
+    places = dict(enumerate(contests))
     for (suite, name), members in itertools.groupby(places, key=lambda place: places[place].pool):
         fights = list(members)
         reals = np.array([position[image_id] for image_id in places[fights[0]].pairing.real])
@@ -187,8 +187,10 @@ _generator_weights = functools.lru_cache(16)(generator_draws)
 def _mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
     for detector, found in summaries.items():
         row = {"detector": detector, "n_seeds": len(found.values)}
-        yield row | _bounded(estimate(found.benchmark, found.size), 0) | _population(
-            found.population and estimate(found.population, found.size), 0
+        yield (
+            row
+            | _bounded(estimate(found.benchmark, found.size), 0)
+            | _population(found.population and estimate(found.population, found.size), 0)
         )
 
 
