@@ -12,7 +12,7 @@ from nsnet.core.contracts import make
 from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
-from nsnet.evaluation.contests import contests_of, tested_images
+from nsnet.evaluation.contests import contests_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
@@ -39,7 +39,7 @@ def samples() -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     common = {"suite": "lab", "real_pool": "real", "class_name": None, "caption": None, "caption_source": None}
     reals = {"generator": "real", "family": "real", "label": 0, "in_domain_for": []}
-    rows += [common | reals | tested(f"real{number:02}") for number in range(24)]
+    rows += [common | reals | in_test(f"real{number:02}") for number in range(24)]
     for index, generator in enumerate(("seen", "blur", "grid", "noise", "ring")):
         family = "gan" if index < 2 else "diffusion"
         facts = {
@@ -48,7 +48,7 @@ def samples() -> pl.DataFrame:
             "label": 1,
             "in_domain_for": list(SETS) if index == 0 else [],
         }
-        rows += [common | facts | tested(f"{generator}{number:02}") for number in range(8 + index)]
+        rows += [common | facts | in_test(f"{generator}{number:02}") for number in range(8 + index)]
     for training_set in SETS:
         for number in range(12):
             fake = number % 2
@@ -58,7 +58,7 @@ def samples() -> pl.DataFrame:
     return make(Samples, rows)
 
 
-def tested(image_id: str) -> dict[str, Any]:
+def in_test(image_id: str) -> dict[str, Any]:
     return {"image_id": image_id, "split": "test", "training_set": None}
 
 
@@ -100,7 +100,7 @@ def runs(sets: tuple[str, ...] = SETS) -> pl.DataFrame:
 def predictions(trained: pl.DataFrame, corpus: pl.DataFrame) -> pl.DataFrame:
     """Drawn scores, with some ties, of test pictures under both conditions and of validation pictures."""
     rng = np.random.default_rng(11)
-    pictures = tested_images(contests_of(corpus))
+    pictures = pictures_of(contests_of(corpus))
     labels = dict(corpus.select("image_id", "label").iter_rows())
     validation = corpus.filter(split="validation")["image_id"].unique().sort().to_list()
     parts = []
