@@ -14,11 +14,12 @@ from nsnet.config import Lab, Params
 from nsnet.lab import calibration, scenes
 from nsnet.lab.camera import photograph
 from nsnet.lab.corpus import BIASED, UNBIASED, make_picture, plan, render_corpus
+from nsnet.lab.portable import Image
 from nsnet.lab.simulators import simulator, simulators
 
 
 @pytest.fixture(scope="module")
-def photo() -> scenes.Image:
+def photo() -> Image:
     rng = np.random.default_rng(11)
     return photograph(scenes.render(scenes.draw_scene(rng), rng), rng)
 
@@ -29,7 +30,7 @@ def test_forty_simulators_in_five_families() -> None:
 
 
 @pytest.mark.parametrize("key", list(simulators()))
-def test_simulator(key: str, photo: scenes.Image) -> None:
+def test_simulator(key: str, photo: Image) -> None:
     maker = simulator(key)
     one, two = (maker.apply(photo, np.random.default_rng(3), maker.strength) for _ in range(2))
     assert one.shape == photo.shape and one.dtype == np.float32 and np.isfinite(one).all()
@@ -47,7 +48,7 @@ def test_unknown_simulator_gets_near_names() -> None:
         simulator("copymove")
 
 
-def test_camera_noise_is_a_sensors(photo: scenes.Image) -> None:
+def test_camera_noise_is_a_sensors(photo: Image) -> None:
     """Shot noise grows with the light, and the mosaic leaves green sharper than red and blue."""
     rng = np.random.default_rng(0)
     dark, light = (photograph(np.full((224, 224, 3), level, np.float32), rng) ** 2.2 for level in (0.05, 0.5))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import Image
 from nsnet.names import unknown
 
 REGISTRY = Path(__file__).parent / "simulators.yaml"
