@@ -13,9 +13,11 @@ import pytest
 from nsnet.config import Lab, Params
 from nsnet.lab import calibration, scenes
 from nsnet.lab.camera import photograph
-from nsnet.lab.corpus import BIASED, UNBIASED, make_picture, plan, render_corpus
+from nsnet.lab.corpus import BIASED, POOL, UNBIASED, make_picture, plan, render_corpus
 from nsnet.lab.portable import Image
 from nsnet.lab.simulators import simulator, simulators
+from nsnet.suites import suite
+from nsnet.world import LAB_SUITE
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +43,23 @@ def test_simulator(key: str, photo: Image) -> None:
     assert 0 < maker.strength <= 1
     documented = inspect.getdoc(maker.apply)
     assert documented and len(documented) > 40
+
+
+def test_the_suite_is_what_the_code_renders() -> None:
+    lab = suite(LAB_SUITE)
+    assert list(lab.generators) == list(simulators())
+    for key, maker in simulators().items():
+        found = lab.generators[key]
+        assert (found.name, found.family, found.folders) == (key, maker.family, [key])
+        assert (found.native_size, found.real_pool) == (scenes.SIZE, POOL)
+        assert found.note == (inspect.getdoc(maker.apply) or "").partition("\n")[0]
+        assert found.in_domain_for in ([], [BIASED, UNBIASED])
+    assert {key: pool.folders for key, pool in lab.pools.items()} == {POOL: [POOL]}
+    assert list(lab.training_sets) == [BIASED, UNBIASED]
+    for training_set in lab.training_sets.values():
+        for source in training_set.sources:
+            own = lab.generators[source.generator]
+            assert (source.family, source.folders) == (own.family, own.folders) and own.in_domain_for
 
 
 def test_unknown_simulator_gets_near_names() -> None:
