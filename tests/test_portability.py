@@ -60,7 +60,7 @@ def _disturbed(settle: Any) -> Any:
 
     def settle_other(values: npt.NDArray[np.floating]) -> portable.Image:
         if values.dtype == np.float64:
-            # 2^-50 is four last bits of 1: the size of the errors of the transforms here.
+            # Four times the last bit of 1: the transforms' errors are about as large.
             values = values + 2.0**-50 * rng.uniform(-1, 1, values.shape) * np.maximum(np.abs(values), 1)
         return settle(values)
 

@@ -4,12 +4,13 @@ IEEE 754 fixes the results of + - * / sqrt, comparisons and roundings, and NumPy
 them: expressions made of those need no care. All else may differ in its last bits from one machine, library
 or number of threads to the next: sin, exp and powers, sums and products of matrices (the order of terms),
 Fourier transforms, and C code whose a * b + c is rounded once on arm64 but twice on x86-64. Such steps are
-done in float64 and rounded, by one of two ways, before anything is computed from them:
+done in float64 and rounded, by one of these ways, before anything is computed from them:
 
 * `settle` rounds to a fixed grid. Errors of about 1e-15 matter only for values that near to a boundary between
   two grid points, 1 in 10^10. That is the accepted standard: no finite computation excludes it.
 * Where factors are on the grid already, float64 holds products and sums exactly, so that their order
   says nothing (`smooth`, and the block codecs).
+* Pillow's resize and SciPy's interpolation compute in float64 and return float32, 10^8 times as coarse as their errors.
 """
 
 from __future__ import annotations

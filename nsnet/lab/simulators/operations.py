@@ -38,7 +38,10 @@ def blur(image: Image, sigma: float) -> Image:
 
 
 def box(image: Image, size: int) -> Image:
-    """Moving average over size x size pixels."""
+    """Moving average over size x size pixels.
+
+    SciPy's running sum adds and divides alone, so nothing in it can be fused.
+    """
     rows = ndimage.uniform_filter1d(image, size, axis=0, mode="nearest")
     return ndimage.uniform_filter1d(rows, size, axis=1, mode="nearest")
 

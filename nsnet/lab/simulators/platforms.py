@@ -46,6 +46,8 @@ def resize_reshare(image: Image, rng: np.random.Generator, strength: float) -> I
 
 def sharpening_filter(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """A phone's clarity slider: unsharp mask over generated texture."""
+    # Pillow blurs in integers, with weights from the radius in float32. At 1.2 its products are exact or by 1, so that
+    # fusing them changes nothing; at other radii it could change a last bit.
     sharpen = ImageFilter.UnsharpMask(1.2, int(rng.integers(60, 110)), 0)
     return _from_pillow(_to_pillow(_generate(image, rng, strength)).filter(sharpen))
 
