@@ -18,7 +18,6 @@ from nsnet.core.faults import fault_lines
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Model = TypeVar("Model", bound=BaseModel)
-Value = TypeVar("Value")
 
 
 class Section(BaseModel):
@@ -62,13 +61,13 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
     return validated((read_values(path) or {}).get(name), model, f"section {name} of {path}")
 
 
-def load_value(path: Path, place: str, kind: type[Value]) -> Value:
-    """Read one value of another package's section, such as `train.conditions`, without that package.
+def load_value(path: Path, place: str, kind: Any) -> Any:
+    """Read a value that is no section of its own, such as `train.conditions`, without the package that owns it.
 
     Args:
         path: params.yaml.
         place: names from the top, separated by dots.
-        kind: type of the value.
+        kind: type of the value, as pydantic understands it.
 
     Raises:
         ValueError: it is missing or of another type; as `read_values`.
@@ -77,6 +76,6 @@ def load_value(path: Path, place: str, kind: type[Value]) -> Value:
     for name in place.split("."):
         found = found.get(name) if isinstance(found, dict) else None
     try:
-        return TypeAdapter(kind).validate_python(found, strict=True)
+        return TypeAdapter(kind).validate_python(found)
     except ValidationError as error:
-        raise ValueError(f"{place} of {path}: expected {kind}, got {found!r}") from error
+        raise ValueError(f"{place} of {path}: {error}") from error
