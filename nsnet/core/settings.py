@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from nsnet.core.faults import fault_lines
 
@@ -59,3 +59,23 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
         ValueError: as `read_values` and `validated`.
     """
     return validated((read_values(path) or {}).get(name), model, f"section {name} of {path}")
+
+
+def load_value(path: Path, place: str, kind: Any) -> Any:
+    """Read a value that is no section of its own, such as `train.conditions`, without the package that owns it.
+
+    Args:
+        path: params.yaml.
+        place: names from the top, separated by dots.
+        kind: type of the value, as pydantic understands it.
+
+    Raises:
+        ValueError: it is missing or of another type; as `read_values`.
+    """
+    found = read_values(path) or {}
+    for name in place.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    try:
+        return TypeAdapter(kind).validate_python(found)
+    except ValidationError as error:
+        raise ValueError(f"{place} of {path}: {error}") from error

@@ -6,12 +6,20 @@ from collections.abc import Iterable
 
 LAB_SUITE = "lab"
 LAB_MODEL = "lab-clip"
+RANDOM = "random"
 
 
-def describe(suites: Iterable[str], model: str) -> str:
-    """One sentence for tables: whose pictures and whose CLIP stand behind a number."""
+def describe(suites: Iterable[str], model: str, weights: str | None) -> str:
+    """One sentence for tables: whose pictures and whose CLIP stand behind a number.
+
+    Args:
+        suites: whose pictures.
+        model, weights: as in the backbone record.
+    """
     names = set(suites)
     real = ", ".join(sorted(names - {LAB_SUITE}))
+    if weights == RANDOM:
+        return f"RANDOM: pictures of {', '.join(sorted(names))} seen by {model} with untrained weights; no measurement"
     if model == LAB_MODEL and not real:
         return "LAB: simulated generators and a small CLIP of our own; not a published benchmark"
     if model == LAB_MODEL:

@@ -127,9 +127,14 @@ def load_rgb(path: Path) -> Pixels:
     the decoder), colour profiles are ignored. Sixteen-bit grey keeps its high byte, as other
     sixteen-bit modes do (Pillow alone would clip it).
     """
+    return decode_rgb(path.read_bytes())
+
+
+def decode_rgb(content: bytes) -> Pixels:
+    """As `load_rgb`, of a file's bytes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # `inspect` has recorded what they say
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(content)) as image:
             return _to_rgb(image)
 
 

@@ -1,9 +1,10 @@
-"""The CLIP as one record: architecture, weights, space, preprocessing and views."""
+"""The CLIP as one record: architecture, weights, space, precision, preprocessing and views."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import open_clip
 import torch
+from jaxtyping import Float, UInt8
 
 from nsnet.core.provenance import digest, file_sha256
 from nsnet.core.world import LAB_MODEL
-from nsnet.corpus.images import Pixels
-from nsnet.corpus.settings import Harmonise
 from nsnet.features import settings as sections
-from nsnet.features import stem_vit  # noqa: F401  (registers the lab CLIP's image tower)
-from nsnet.features.contracts import CLEAN, HARMONISED
+from nsnet.features import weights
+from nsnet.features.towers import has_tokens, pooled_and_tokens, slot_means
 from nsnet.features.views import ViewSettings
 
-LAB_CLIP = Path(__file__).parent / "lab_clip"
-LAB_WEIGHTS = LAB_CLIP / "open_clip_model.safetensors"
-LAB_SHA256 = LAB_CLIP / "SHA256"
-RANDOM = "random"
-# Raise when views.py, patches.py or images.py make other pixels of the same picture: features
-# outlive the code that made them, and tests/test_backbone.py pins what this version makes.
+# Raise when views.py, patches.py, geometry.py or corpus/images.py make other pixels of the same
+# picture: features outlive the code that made them, and tests/test_backbone.py pins what this
+# version makes.
 VIEWS_VERSION = 2
 
 
@@ -36,57 +33,83 @@ class Backbone:
 
     Features are the *projected*, joint-space ones, for pictures as for texts: a null space
     of text directions means nothing in any other space. They are not L2-normalised.
+
+    Attributes:
+        record: everything that decides a feature.
+        model, tokenizer: open_clip's model, and the name of its tokenizer.
+        views: how pictures are shown to it.
+        device: where it computes.
+        width: dimension d of a feature.
     """
 
     record: dict[str, Any]
     model: Any
-    tokenizer: Any
+    tokenizer: str
     views: ViewSettings
     device: str
+    width: int
 
     @property
     def id(self) -> str:
         """Hash of the record: part of every feature's key and every result row."""
         return digest(self.record)
 
-    def encode_images(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """uint8 (B, size, size, 3) to float32 (B, d)."""
-        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float() / 255
-        mean, std = (torch.tensor(self.record[key], device=self.device).view(3, 1, 1) for key in ("mean", "std"))
-        with torch.inference_mode():
-            return self.model.encode_image((batch - mean) / std).float().cpu().numpy()
+    @property
+    def has_patches(self) -> bool:
+        """Whether `encode_patches` is possible."""
+        return has_tokens(self.model.visual)
 
-    def encode_texts(self, captions: list[str]) -> npt.NDArray[np.float32]:
-        """Captions to float32 (B, d)."""
+    def encode_images(self, pixels: UInt8[np.ndarray, "b size size 3"]) -> Float[np.ndarray, "b d"]:
+        """Views to float32 features.
+
+        A feature does not depend on the other pictures of a call, but its last bits do depend
+        on how many there are: calls whose results must agree are of one size (`stack`).
+        """
+        with torch.inference_mode(), self._precision():
+            return self.model.encode_image(self._normalised(pixels)).float().cpu().numpy()
+
+    def encode_patches(
+        self, pixels: UInt8[np.ndarray, "b size size 3"]
+    ) -> tuple[Float[np.ndarray, "b d"], Float[np.ndarray, "b slots d"]]:
+        """Mosaics to float32 features as `encode_images` gives them, and the features of their slots in raster order.
+
+        What a slot's feature is: nsnet.features.towers.
+
+        Raises:
+            ValueError: the tower has no patch tokens.
+        """
+        if not self.has_patches:
+            raise ValueError(f"the tower of {self.record['model']} has no patch tokens: set features.patches to false")
         with torch.inference_mode():
-            return self.model.encode_text(self.tokenizer(captions).to(self.device)).float().cpu().numpy()
+            with self._precision():
+                pooled, tokens = pooled_and_tokens(self.model.visual, self._normalised(pixels))
+            return pooled.float().cpu().numpy(), slot_means(tokens.float(), self.views.grid).cpu().numpy()
+
+    def encode_texts(self, captions: list[str]) -> Float[np.ndarray, "b d"]:
+        """Captions to float32 features."""
+        tokens = open_clip.get_tokenizer(self.tokenizer)(captions).to(self.device)
+        with torch.inference_mode(), self._precision():
+            return self.model.encode_text(tokens).float().cpu().numpy()
+
+    def _normalised(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
+        # Permuted, not copied: the batch stays in channels_last, which convolutions like best.
+        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float().div_(255)
+        mean, std = (torch.tensor(self.record[key], device=self.device).view(3, 1, 1) for key in ("mean", "std"))
+        return batch.sub_(mean).div_(std)
+
+    def _precision(self) -> torch.autocast:
+        """bfloat16 for matrix products and convolutions; norms and softmax stay in float32."""
+        enabled = self.record["precision"] == "bfloat16"
+        return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=enabled)
 
 
 def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
-    """Load the CLIP that `settings` names.
-
-    `model: lab-clip` is the shipped one, checked against its pinned sha256. Any other
-    name is open_clip's, with `weights` an open_clip tag or file, or `random` for weights
-    drawn from seed 0 (tests of the right shape).
+    """Load the CLIP that `settings` names (nsnet.features.weights.open_model).
 
     Raises:
-        ValueError: the mosaic does not fit the model's input, or the shipped weights are
-            not the pinned ones.
-        RuntimeError: open_clip cannot load the weights.
+        ValueError: as `open_model`; or the mosaic does not fit the model's input.
     """
-    if settings.model == LAB_MODEL:
-        found, pinned = file_sha256(LAB_WEIGHTS), LAB_SHA256.read_text().split()[0]
-        if found != pinned:
-            raise ValueError(f"{LAB_WEIGHTS.name} has sha256 {found}, expected {pinned}: restore the shipped file")
-        name, tag = f"local-dir:{LAB_CLIP}", None
-    else:
-        name, tag = settings.model, None if settings.weights == RANDOM else settings.weights
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model, _, _ = open_clip.create_model_and_transforms(
-            name, pretrained=tag, device=device, require_pretrained=settings.weights != RANDOM
-        )
-    model.eval().requires_grad_(False)
+    model, tokenizer = weights.open_model(settings, device)
     visual = open_clip.get_model_preprocess_cfg(model)
     size = int(np.ravel(visual["size"])[0])
     if settings.grid * settings.patch_size != size:
@@ -95,32 +118,25 @@ def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
             f" {settings.grid * settings.patch_size}, but {settings.model} takes {size} pixels"
         )
     views = ViewSettings(size, settings.patch_size, settings.grid, settings.lowest, settings.interpolation)
+    lab = settings.model == LAB_MODEL
     record = {
         "model": settings.model,
-        "weights": settings.weights,
-        "weights_sha256": file_sha256(LAB_WEIGHTS) if settings.model == LAB_MODEL else _state_sha256(model),
+        # A file's name says nothing that its hash does not say better.
+        "weights": "file" if settings.weights and Path(settings.weights).is_file() else settings.weights,
+        "weights_sha256": file_sha256(weights.LAB_WEIGHTS) if lab else _state_sha256(model),
         "space": "projected",
+        "precision": settings.precision,
         "mean": [float(value) for value in visual["mean"]],
         "std": [float(value) for value in visual["std"]],
         "views_version": VIEWS_VERSION,
-        **{key: value for key, value in asdict(views).items() if key != "harmonise"},
+        **asdict(views),
     }
-    return Backbone(record, model, open_clip.get_tokenizer(name), views, device)
+    with torch.inference_mode():
+        width = int(model.encode_image(torch.zeros(1, 3, size, size, device=device)).shape[1])
+    return Backbone(record, model, tokenizer, views, device, width)
 
 
-def under_conditions(backbone: Backbone, harmonise: Harmonise | None) -> dict[str, Backbone]:
-    """The backbone by condition: pictures as they are, and harmonised if settings are given.
-
-    The settings join the record, so features of either condition have keys of their own.
-    """
-    found = {CLEAN: backbone}
-    if harmonise is not None:
-        record = {**backbone.record, "harmonise": harmonise.model_dump()}
-        found[HARMONISED] = replace(backbone, record=record, views=replace(backbone.views, harmonise=harmonise))
-    return found
-
-
-def stack(pixels: list[Pixels], batch: int) -> npt.NDArray[np.uint8]:
+def stack(pixels: Sequence[UInt8[np.ndarray, "size size 3"]], batch: int) -> UInt8[np.ndarray, "batch size size 3"]:
     """Stack views and pad with black to `batch`: kernels see one shape, so a feature does not depend on its batch."""
     padded = np.zeros((batch, *pixels[0].shape), np.uint8)
     padded[: len(pixels)] = pixels

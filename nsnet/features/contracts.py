@@ -5,15 +5,23 @@ from __future__ import annotations
 import pandera.polars as pa
 import polars as pl
 
-from nsnet.core.contracts import FLOATS, Table, contract
+from nsnet.core.contracts import Table, contract
 
 VIEWS = ("mosaic", "crop", "full")
-# The condition in which nothing is done to a picture; params.yaml may name others.
-CLEAN = "clean"
+DTYPES = (pl.Float32, pl.Float16)
+
+
+class FeatureTable(Table):
+    """A table whose column `feature` is a fixed-size list; its width and precision are the backbone's and params'."""
+
+    @pa.dataframe_check(error="feature is a fixed-size list of float32 or float16")
+    def _feature_type(cls, data: pa.PolarsData) -> bool:
+        kind = data.lazyframe.collect_schema().get("feature")
+        return isinstance(kind, pl.Array) and kind.inner in DTYPES
 
 
 @contract("features", stage="features")
-class Features(Table):
+class Features(FeatureTable):
     """Image feature per image, backbone, condition, view and draw: CLIP's projected one. Not L2-normalised."""
 
     image_id: str = pa.Field(description="images.image_id")
@@ -22,11 +30,11 @@ class Features(Table):
     view: str = pa.Field(isin=VIEWS, description="mosaic (patch selection), crop (native size) or full (resized)")
     draw: pl.Int32 = pa.Field(ge=0, description="which shuffle of the mosaic; 0 for the other views")
     rule: str = pa.Field(description="native, or how an image too small for the view was treated: cyclic, upscaled")
-    feature: pl.List = pa.Field(dtype_kwargs=FLOATS, description="joint-space image feature, not normalised")
+    feature: pl.Array = pa.Field(description="joint-space image feature, not normalised")
 
 
 @contract("patches", stage="features")
-class Patches(Table):
+class Patches(FeatureTable):
     """Patches that Patch Selection put into the mosaic of an image (draw 0)."""
 
     image_id: str = pa.Field(description="images.image_id")
@@ -36,8 +44,7 @@ class Patches(Table):
     row: pl.Int32 = pa.Field(ge=0, description="patch row in the image, in patches")
     col: pl.Int32 = pa.Field(ge=0, description="patch column in the image, in patches")
     entropy: pl.Float64 = pa.Field(ge=0, description="spectral entropy in bits")
-    feature: pl.List = pa.Field(
+    feature: pl.Array = pa.Field(
         nullable=True,
-        dtype_kwargs=FLOATS,
         description="the tower's token of this slot in the joint space; null where features.patches is off",
     )

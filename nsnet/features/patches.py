@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from jaxtyping import Float, Int, UInt8
 
 from nsnet.corpus.images import Pixels
 
@@ -39,7 +40,7 @@ class Selection:
     rule: str
 
 
-def spectral_entropy(pixels: Pixels, size: int) -> npt.NDArray[np.float64]:
+def spectral_entropy(pixels: UInt8[np.ndarray, "h w 3"], size: int) -> Float[np.ndarray, "rows cols"]:
     """Entropy of the power spectrum of each patch.
 
     For a patch with grey values g in [0, 1]: p = |FFT2 g|^2 / sum |FFT2 g|^2 and
@@ -79,12 +80,12 @@ def _strip_entropy(strip: Pixels, size: int) -> npt.NDArray[np.float64]:
     return entropy.reshape(rows, columns)
 
 
-def rank(entropy: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def rank(entropy: Float[np.ndarray, "rows cols"]) -> Int[np.ndarray, " patches"]:
     """Raster indices of all patches, lowest entropy first, ties in raster order."""
     return np.argsort(np.round(entropy.ravel(), TIE_DECIMALS), kind="stable")
 
 
-def select(pixels: Pixels, size: int, grid: int, lowest: int, seed: int) -> Selection:
+def select(pixels: UInt8[np.ndarray, "h w 3"], size: int, grid: int, lowest: int, seed: int) -> Selection:
     """Choose the patches of a grid x grid mosaic: `lowest` of lowest entropy, the rest of highest, shuffled.
 
     An image with fewer patches than slots repeats its ranking cyclically (rule `cyclic`).
@@ -107,7 +108,9 @@ def select(pixels: Pixels, size: int, grid: int, lowest: int, seed: int) -> Sele
     return Selection(rows, cols, entropy.ravel()[chosen], rule)
 
 
-def mosaic(pixels: Pixels, rows: npt.NDArray[np.int64], cols: npt.NDArray[np.int64], size: int) -> Pixels:
+def mosaic(
+    pixels: UInt8[np.ndarray, "h w 3"], rows: Int[np.ndarray, " slots"], cols: Int[np.ndarray, " slots"], size: int
+) -> UInt8[np.ndarray, "side side 3"]:
     """Stitch patches into a square: uint8 (grid * size, grid * size, 3), slots in raster order."""
     grid = int(np.sqrt(len(rows)))
     height, width = pixels.shape[0] // size, pixels.shape[1] // size

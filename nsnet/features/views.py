@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from jaxtyping import UInt8
 
-from nsnet.corpus.images import Pixels, load_rgb
-from nsnet.corpus.settings import Harmonise
+from nsnet.corpus.images import Pixels
 from nsnet.features import patches
+from nsnet.features.geometry import central, enlarge, resize
 
 
 @dataclass(frozen=True)
@@ -23,7 +21,6 @@ class ViewSettings:
         size: side of the square the backbone takes, pixels.
         patch_size, grid, lowest: Patch Selection; grid * patch_size equals size.
         interpolation: bicubic or bilinear, for `full` and for enlarging small pictures.
-        harmonise: what is done to every picture first; None shows it as it is.
     """
 
     size: int
@@ -31,7 +28,6 @@ class ViewSettings:
     grid: int
     lowest: int
     interpolation: str
-    harmonise: Harmonise | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,9 @@ class View:
     selection: patches.Selection | None = None
 
 
-def make_view(name: str, pixels: Pixels, image_id: str, draw: int, settings: ViewSettings) -> View:
+def make_view(
+    name: str, pixels: UInt8[np.ndarray, "h w 3"], image_id: str, draw: int, settings: ViewSettings
+) -> View:
     """Show one picture.
 
     - mosaic: Patch Selection at native size, never resized, shuffled by a seed from
@@ -62,65 +60,15 @@ def make_view(name: str, pixels: Pixels, image_id: str, draw: int, settings: Vie
         settings: sizes and numbers.
     """
     if name == "full":
-        return View(_resize(pixels, settings.size, settings.size, settings), "native")
+        return View(resize(pixels, settings.size, settings.size, settings.interpolation), "native")
     needed = settings.patch_size if name == "mosaic" else settings.size
     small = min(pixels.shape[:2]) < needed
-    pixels = _enlarge(pixels, needed, settings)
+    pixels = enlarge(pixels, needed, settings.interpolation)
     if name == "crop":
-        return View(_central(pixels, settings.size), "upscaled" if small else "native")
+        return View(central(pixels, settings.size), "upscaled" if small else "native")
     chosen = patches.select(pixels, settings.patch_size, settings.grid, settings.lowest, _seed(image_id, draw))
     stitched = patches.mosaic(pixels, chosen.rows, chosen.cols, settings.patch_size)
     return View(stitched, "upscaled" if small else chosen.rule, chosen)
-
-
-class ViewReader:
-    """Reads picture i and makes its views (draw 0); a torch Dataset for worker processes."""
-
-    def __init__(self, images: list[tuple[str, Path]], views: list[str], settings: ViewSettings) -> None:
-        self.images, self.views, self.settings = images, views, settings
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> list[View]:
-        image_id, path = self.images[index]
-        pixels = read_pixels(path, self.settings)
-        return [make_view(name, pixels, image_id, 0, self.settings) for name in self.views]
-
-
-def read_pixels(path: Path, settings: ViewSettings) -> Pixels:
-    """The picture that views are made of: uint8 (H, W, 3), harmonised if the settings say so.
-
-    Harmonised, it is cropped to one square (enlarged first if smaller) and saved as JPEG at
-    one IJG quality, whatever its label ("Fake or JPEG?", arXiv 2403.17608).
-    """
-    pixels = load_rgb(path)
-    if settings.harmonise is None:
-        return pixels
-    square = _central(_enlarge(pixels, settings.harmonise.size, settings), settings.harmonise.size)
-    buffer = io.BytesIO()
-    Image.fromarray(square).save(buffer, "JPEG", quality=settings.harmonise.jpeg_quality)
-    with Image.open(buffer) as saved:
-        return np.asarray(saved.convert("RGB"))
-
-
-def _enlarge(pixels: Pixels, needed: int, settings: ViewSettings) -> Pixels:
-    """Resize until the short side has `needed` pixels; a picture that is large enough stays as it is."""
-    short = min(pixels.shape[:2])
-    if short >= needed:
-        return pixels
-    height, width = (max(needed, round(side * needed / short)) for side in pixels.shape[:2])
-    return _resize(pixels, height, width, settings)
-
-
-def _central(pixels: Pixels, size: int) -> Pixels:
-    top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
-    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
-
-
-def _resize(pixels: Pixels, height: int, width: int, settings: ViewSettings) -> Pixels:
-    kernel = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}[settings.interpolation]
-    return np.array(Image.fromarray(pixels).resize((width, height), kernel))
 
 
 def _seed(image_id: str, draw: int) -> int:

@@ -1,57 +1,65 @@
-"""Stage features: encode every used image that this backbone has not seen yet."""
+"""Stage features: encode every picture that is not in the store yet, and write what params ask for."""
 
 from __future__ import annotations
-
-import shutil
-from pathlib import Path
 
 import polars as pl
 
 from nsnet.core.device import best_device
-from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
-from nsnet.corpus.contracts import Images
-from nsnet.features.backbone import load_backbone, under_conditions
-from nsnet.features.contracts import Features
-from nsnet.features.store import Counts, update_features
-from nsnet.params import Params, load_params
+from nsnet.core.settings import load_section, load_value
+from nsnet.corpus.contracts import Images, Samples
+from nsnet.features.backbone import load_backbone
+from nsnet.features.conditions import choose
+from nsnet.features.contracts import Features, Patches
+from nsnet.features.extraction import Counts, keys_of, update_features, wants_patches
+from nsnet.features.plan import Request
+from nsnet.features.settings import Backbone, Conditions
+from nsnet.features.settings import Features as Settings
 
 
-def extract(root: Path, paths: Paths, params: Params) -> Counts:
-    """Bring the feature store up to date with the table images, whose files lie below `root`."""
-    images = read_table(Images, paths.table(Images)).filter(status="used")
-    files = {image_id: root / name for image_id, name in images.select("image_id", "path").iter_rows()}
-    backbones = under_conditions(load_backbone(params.backbone, best_device()), params.corpus.harmonise)
-    for stale in {path for path in paths.features.glob("*") if path.is_dir()} - {paths.features / c for c in backbones}:
-        shutil.rmtree(stale)
-    settings = params.features
-    with bar("features", len(files) * len(backbones)) as advance:
-        counts = [
-            update_features(
-                paths.features / condition,
-                files,
-                backbone,
-                list(settings.views),
-                settings.batch,
-                settings.workers,
-                advance,
-            )
-            for condition, backbone in backbones.items()
-        ]
-    return Counts(sum(c.cached for c in counts), sum(c.computed for c in counts))
+def extract(paths: Paths) -> Counts:
+    """Bring the tables features and patches of a project up to date."""
+    settings = load_section(paths.params, "features", Settings)
+    conditions = load_value(paths.params, "conditions", Conditions)
+    train, test = (
+        choose(load_value(paths.params, f"{section}.conditions", list[str]), conditions)
+        for section in ("train", "evaluate")
+    )
+    backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
+    samples = paths.table(Samples)
+    request = Request(
+        images=paths.table(Images),
+        samples=samples,
+        root=paths.data,
+        train=train,
+        test=test,
+        keys=keys_of(settings),
+        dtype=settings.dtype,
+        patches=wants_patches(settings.patches, samples, backbone),
+    )
+    with bar("features", None) as advance:
+        return update_features(
+            request,
+            backbone,
+            paths.feature_store,
+            paths.table(Features),
+            paths.table(Patches),
+            batch=settings.batch,
+            workers=settings.workers,
+            advance=advance,
+        )
 
 
 def rules(paths: Paths) -> pl.DataFrame:
     """How many pictures of each view were too small for it, by rule."""
-    rows = pl.read_parquet(paths.table(Features), columns=["view", "rule"])
-    return rows.group_by("view", "rule").len().sort("view", "rule")
+    rows = pl.scan_parquet(paths.table(Features)).select("view", "rule")
+    return rows.group_by("view", "rule").len().sort("view", "rule").collect(engine="streaming")
 
 
 def main() -> None:
     paths = Paths()
-    params = load_params(paths.params)
     with cost(paths.cost("features")):
-        counts = extract(paths.data, paths, params)
+        counts = extract(paths)
     small = ", ".join(f"{count} {view} {rule}" for view, rule, count in rules(paths).iter_rows())
     print(f"features: {counts.computed} images encoded, {counts.cached} already known; views: {small}")

@@ -1,0 +1,149 @@
+"""Plan, jobs, merge: bring the tables features and patches to what is asked for, computing only what is not stored.
+
+Jobs run in threads of this process: Pillow, NumPy and torch release the interpreter lock,
+so that one thread decodes while another computes, and there are neither processes to
+start nor processes to outlive a kill. Each thread does whole jobs and torch gets its
+share of the cores: no core waits for the slower half of a pipeline. A second machine
+takes jobs of the same plan through `run_job`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import torch
+
+from nsnet.core.device import threads
+from nsnet.core.files import atomic_path
+from nsnet.features.backbone import Backbone
+from nsnet.features.encode import Done, run_job
+from nsnet.features.merge import Incomplete, write_tables
+from nsnet.features.pictures import Key, refuse
+from nsnet.features.plan import Job, Plan, Request
+from nsnet.features.settings import Features
+
+# Above this many pictures, the features of patches are made only if asked for by name:
+# at d = 768 and float16 they are 75 KB a picture.
+AUTO_PATCHES = 100_000
+# Parts damaged between two reads are computed again; a disk that damages them each time is given up on.
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Pictures (under a condition each) that were wanted, and those of them that were encoded now."""
+
+    wanted: int
+    computed: int
+
+    @property
+    def cached(self) -> int:
+        return self.wanted - self.computed
+
+
+def update_features(
+    request: Request,
+    backbone: Backbone,
+    store: Path,
+    features: Path,
+    patches: Path,
+    *,
+    batch: int,
+    workers: int,
+    advance: Callable[[int], None] = lambda count: None,
+) -> Counts:
+    """Encode what the store lacks and write both tables.
+
+    Args:
+        request: what the tables are to hold.
+        backbone: the tower.
+        store: folder of the feature store.
+        features, patches: files to write.
+        batch: views in a forward pass.
+        workers: threads, each at a job of its own.
+        advance: told how many pictures were encoded.
+
+    Raises:
+        ReplacedPicture: files that are not what was ingested, all of them; the others are stored by then.
+        ValueError: patches are wanted of a tower that has no patch tokens; a store that
+            damages what is written to it.
+    """
+    if request.patches and not backbone.has_patches:
+        raise ValueError(f"features.patches: the tower of {backbone.record['model']} has no patch tokens; set false")
+    describe_store(store, backbone, request)
+    with Plan(request, store, backbone.id) as plan:
+        wanted, computed = plan.counts()[0], 0
+        for _ in range(ATTEMPTS):
+            plan.index()
+            faults: list[str] = []
+            for done in run_jobs(plan.jobs(workers), backbone, store, batch, workers):
+                computed += done.pictures
+                faults += done.faults
+                advance(done.pictures)
+            refuse(faults)
+            plan.index()
+            if plan.counts()[1]:
+                continue
+            try:
+                write_tables(plan, backbone.width, backbone.views.grid**2, features, patches)
+            except Incomplete:
+                continue
+            return Counts(wanted, computed)
+    raise ValueError(f"{store}: parts are damaged as often as they are written: is the disk sound?")
+
+
+def run_jobs(jobs: Iterable[Job], backbone: Backbone, store: Path, batch: int, workers: int) -> Iterator[Done]:
+    """Run jobs in threads, a few ahead of the one whose result is due."""
+    share = max(1, (os.cpu_count() or 1) // workers)
+    pending: deque[Future[Done]] = deque()
+    # OpenMP keeps a thread count for each thread.
+    with (
+        threads(share),
+        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool,
+    ):
+        try:
+            for job in jobs:
+                pending.append(pool.submit(run_job, job, backbone, store, batch))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def keys_of(settings: Features) -> tuple[Key, ...]:
+    """What is made of each picture: all views, and of the mosaic as many draws as `features.draws` says."""
+    return tuple(
+        Key(view, draw) for view in settings.views for draw in range(settings.draws if view == "mosaic" else 1)
+    )
+
+
+def wants_patches(asked: bool | Literal["auto"], samples: Path, backbone: Backbone) -> bool:
+    """Whether `features.patches` asks for features of patches: `auto` does if there are few pictures and tokens."""
+    if asked != "auto":
+        return asked
+    with duckdb.connect() as connection:
+        found = connection.execute("SELECT count(DISTINCT image_id) FROM read_parquet(?)", [str(samples)]).fetchall()
+    return backbone.has_patches and found[0][0] <= AUTO_PATCHES
+
+
+def describe_store(store: Path, backbone: Backbone, request: Request) -> None:
+    """Say in the store what its folders' hashes stand for; for people and `nsnet features show`."""
+    notes = {store / backbone.id / "backbone.json": backbone.record}
+    for condition in request.conditions:
+        operations = [operation.model_dump(exclude_none=True) for operation in condition.operations]
+        facts = {"name": condition.name, "operations": operations, "seed": condition.seed}
+        notes[store / backbone.id / condition.id / "condition.json"] = facts
+    for path, record in notes.items():
+        if not path.exists():
+            with atomic_path(path) as temporary:
+                temporary.write_text(json.dumps(record, indent=2) + "\n")

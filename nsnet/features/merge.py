@@ -1,0 +1,195 @@
+"""From the store's parts to the tables features and patches: what was asked for, in a fixed order, in flat memory.
+
+Parts come in the order of their history. Their rows are dealt into buckets on disk by the
+first digits of image_id; each bucket is then sorted and written as one row group, so the
+bytes depend on what was asked for alone, and no more than a bucket is held.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nsnet.core.contracts import Table, check
+from nsnet.core.files import atomic_path
+from nsnet.features.contracts import Features, Patches
+from nsnet.features.parts import DamagedPart, read_part
+from nsnet.features.plan import Plan
+
+# Bytes of features that a bucket may hold, and that are gathered before they are dealt out.
+BUCKET = 64_000_000
+GATHERED = 32_000_000
+DIGITS = "0123456789abcdef"
+_NUMBERS = {"float32": (pl.Float32, 4), "float16": (pl.Float16, 2)}
+_KEPT = ["image_id", "view", "draw", "rule", "feature", "rows", "cols", "entropy", "patches"]
+
+
+class Incomplete(ValueError):
+    """A part was damaged since it was indexed; what it held is missing again."""
+
+
+def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Path) -> None:
+    """Write both tables from the plan's parts.
+
+    Args:
+        plan: with nothing missing.
+        width: dimension d of a feature.
+        slots: patches in a mosaic.
+        features, patches: files to write, whole or not at all.
+
+    Raises:
+        Incomplete: a part turned out damaged; the plan has forgotten it.
+    """
+    request = plan.request
+    numbers = len(request.keys) * width + (slots * width if request.patches else 0)
+    digits = bucket_digits(plan.counts()[0] * numbers * _NUMBERS[request.dtype][1])
+    folder = plan.scratch / "buckets"
+    _deal(plan, folder, digits)
+    with atomic_path(features) as one, atomic_path(patches) as other, ExitStack() as stack:
+        tables = [
+            (one, Features, feature_rows(_empty(), plan.backbone_id, width, request.dtype)),
+            (other, Patches, patch_rows(_empty(), plan.backbone_id, width, request.dtype)),
+        ]
+        schemas = [frame.to_arrow().schema for _, _, frame in tables]
+        writers = [
+            stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd", compression_level=1))
+            for (path, _, _), schema in zip(tables, schemas, strict=True)
+        ]
+        for bucket in _bucket_names(digits):
+            rows = _bucket(folder / bucket)
+            if rows is None:
+                continue
+            for writer, make, kind in zip(writers, (feature_rows, patch_rows), (Features, Patches), strict=True):
+                _append(writer, kind, make(rows, plan.backbone_id, width, request.dtype))
+    shutil.rmtree(folder)
+
+
+def bucket_digits(size: int) -> int:
+    """Leading digits of image_id that deal `size` bytes into buckets small enough."""
+    digits = 0
+    while size > BUCKET * 16**digits:
+        digits += 1
+    return digits
+
+
+def feature_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> pl.DataFrame:
+    """Rows of the table features from those of parts, in order."""
+    return rows.sort("image_id", "condition", "view", "draw").select(
+        "image_id",
+        pl.lit(backbone_id).alias("backbone_id"),
+        "condition",
+        "view",
+        "draw",
+        "rule",
+        pl.col("feature").cast(pl.Array(_NUMBERS[dtype][0], width)),
+    )
+
+
+def patch_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> pl.DataFrame:
+    """Rows of the table patches: one for each slot of the mosaics of draw 0."""
+    mosaics = rows.filter(pl.col("rows").is_not_null(), pl.col("draw") == 0).sort("image_id", "condition")
+    slots = mosaics["rows"].list.len()
+    kind = pl.Array(_NUMBERS[dtype][0], width)
+    if mosaics.height and mosaics["patches"].null_count() == 0:
+        flat = mosaics["patches"].explode().cast(_NUMBERS[dtype][0])
+        feature = flat.reshape((flat.len() // width, width)).rename("feature")
+    else:
+        feature = pl.Series("feature", [None], dtype=kind).new_from_index(0, int(slots.sum()))
+    return (
+        mosaics.select(
+            "image_id",
+            pl.lit(backbone_id).alias("backbone_id"),
+            "condition",
+            pl.int_ranges(0, slots, dtype=pl.Int32).alias("slot"),
+            pl.col("rows").alias("row"),
+            pl.col("cols").alias("col"),
+            "entropy",
+        )
+        .explode("slot", "row", "col", "entropy")
+        .with_columns(feature.cast(kind))
+    )
+
+
+def _append(writer: pq.ParquetWriter, kind: type[Table], frame: pl.DataFrame) -> None:
+    if frame.height:
+        rows = check(kind, frame).to_arrow()
+        writer.write_table(rows.cast(writer.schema), row_group_size=rows.num_rows)
+
+
+def _deal(plan: Plan, folder: Path, digits: int) -> None:
+    """Write the chosen rows of all parts into bucket files, in whatever order the parts come."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    with ExitStack() as stack:
+        writers: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
+        for gathered in _gathered(plan):
+            keys = pl.Series("bucket", gathered["image_id"].to_pylist(), pl.String).str.slice(0, digits)
+            dealt, start = gathered.take(pa.array(keys.arg_sort().to_numpy())), 0
+            for bucket, count in keys.value_counts().sort("bucket").iter_rows():
+                name = bucket or "all"
+                if name not in writers:
+                    sink = stack.enter_context(pa.OSFile(str(folder / name), "wb"))
+                    writers[name] = stack.enter_context(pa.ipc.new_stream(sink, dealt.schema))
+                writers[name].write_table(dealt.slice(start, count))
+                start += count
+
+
+def _gathered(plan: Plan) -> Iterator[pa.Table]:
+    """The chosen rows of several parts together, with the condition's name in the out."""
+    tables: list[pa.Table] = []
+    size = 0
+    for path, chosen in plan.chosen():
+        try:
+            rows = read_part(path, _KEPT)
+        except DamagedPart as error:
+            plan.forget(path)
+            raise Incomplete(str(error)) from error
+        taken = rows.take(pa.array([row for row, _ in chosen])).append_column(
+            "condition", pa.array([name for _, name in chosen], pa.string())
+        )
+        tables.append(_widest(taken, plan.request.patches).replace_schema_metadata(None))
+        size += taken.nbytes
+        if size > GATHERED:
+            yield pa.concat_tables(tables)
+            tables, size = [], 0
+    if tables:
+        yield pa.concat_tables(tables)
+
+
+def _widest(rows: pa.Table, patches: bool) -> pa.Table:
+    """Float32 whatever the part's precision, so that parts go together; patches only where they are asked for."""
+    width = rows["feature"].type.list_size
+    rows = rows.set_column(4, "feature", rows["feature"].cast(pa.list_(pa.float32(), width)))
+    kind = pa.list_(pa.float32())
+    kept = rows["patches"].cast(kind) if patches else pa.nulls(rows.num_rows, kind)
+    return rows.set_column(rows.schema.get_field_index("patches"), "patches", kept)
+
+
+def _bucket_names(digits: int) -> Iterator[str]:
+    if digits == 0:
+        yield "all"
+        return
+    yield from (f"{number:0{digits}x}" for number in range(16**digits))
+
+
+def _bucket(path: Path) -> pl.DataFrame | None:
+    if not path.exists():
+        return None
+    with pa.OSFile(str(path), "rb") as source:
+        frame = pl.from_arrow(pa.ipc.open_stream(source).read_all())
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _empty() -> pl.DataFrame:
+    """No rows, with the columns of a bucket."""
+    lists = {"rows": pl.Int32, "cols": pl.Int32, "entropy": pl.Float64, "patches": pl.Float32}
+    strings = dict.fromkeys(("image_id", "view", "rule", "condition"), pl.String)
+    schema = {**strings, "draw": pl.Int32, "feature": pl.List(pl.Float32), **{k: pl.List(v) for k, v in lists.items()}}
+    return pl.DataFrame(schema=schema)

@@ -1,0 +1,63 @@
+"""The patch tokens of an image tower, in the joint space.
+
+What a token's feature means: attention mixes tokens, so it is "this slot in the context
+of the others", not a picture of the slot alone. Projecting it with the layers that were
+trained for the pooled feature is common practice, not something the tower was trained for.
+
+- lab CLIP: a convolutional stem makes 49 tokens on the 7 x 7 grid of the mosaic's slots.
+  The pooled feature is P LN(mean of tokens); a token's is P LN(token).
+- CLIP's vision transformers: the pooled feature is the class token's, P LN(token 0); a patch
+  token's is P LN(token), and the class token is left out.
+- Where the token grid is finer or coarser than the slots (ViT-L/14: 16 x 16 tokens on 7 x 7
+  slots), a slot's feature is the mean of the tokens' by overlapping area.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from open_clip.timm_model import TimmModel
+from open_clip.transformer import VisionTransformer
+from timm.models.vision_transformer import VisionTransformer as TimmTransformer
+
+
+def has_tokens(visual: Any) -> bool:
+    """Whether a tower has tokens that its own last layers can project: not if convolutional or pooled by attention."""
+    if isinstance(visual, TimmModel):
+        trunk = visual.trunk
+        return isinstance(trunk, TimmTransformer) and trunk.attn_pool is None and not hasattr(visual.head, "pool")
+    return isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.pool_type in ("tok", "avg")
+
+
+def pooled_and_tokens(
+    visual: Any, pixels: Float[torch.Tensor, "b 3 size size"]
+) -> tuple[Float[torch.Tensor, "b d"], Float[torch.Tensor, "b tokens d"]]:
+    """One pass through a tower: the picture's feature and every patch token's, in the joint space.
+
+    The pooled feature has the same bits as the tower alone would give.
+    """
+    found = visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True, output_fmt="NLC")
+    tokens = found["image_intermediates"][-1]
+    if isinstance(visual, TimmModel):
+        return found["image_features"], visual.head(visual.trunk.fc_norm(tokens))
+    return found["image_features"], tokens if visual.proj is None else tokens @ visual.proj
+
+
+def slot_means(tokens: Float[torch.Tensor, "b tokens d"], grid: int) -> Float[torch.Tensor, "b slots d"]:
+    """Features of the grid x grid slots of a mosaic: means of tokens, weighted by overlapping area."""
+    side = math.isqrt(tokens.shape[1])
+    if side == grid:
+        return tokens
+    shares = torch.from_numpy(np.kron(overlaps(side, grid), overlaps(side, grid))).to(tokens)
+    return torch.einsum("st,btd->bsd", shares, tokens)
+
+
+def overlaps(tokens: int, slots: int) -> Float[np.ndarray, "slots tokens"]:
+    """Share of each slot of a line that each token covers, both dividing it evenly; rows sum to 1."""
+    slot, token = np.arange(slots)[:, None] / slots, np.arange(tokens)[None] / tokens
+    length = np.minimum(slot + 1 / slots, token + 1 / tokens) - np.maximum(slot, token)
+    return np.maximum(length, 0) * slots
