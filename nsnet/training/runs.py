@@ -122,7 +122,9 @@ class RunStore:
             return
         folder = self.folder / run_id / SCORES
         buffer = io.BytesIO()
-        rows.select(list(SCORE_SCHEMA)).cast(SCORE_SCHEMA).sort("image_id").write_parquet(buffer, compression="zstd")
+        rows.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()).sort("image_id").write_parquet(
+            buffer, compression="zstd"
+        )
         name = f"{condition_id}-{hashlib.sha256(buffer.getvalue()).hexdigest()}.parquet"
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(buffer.getvalue())
