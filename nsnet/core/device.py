@@ -27,3 +27,8 @@ def threads(count: int) -> Iterator[None]:
 def one_thread() -> AbstractContextManager[None]:
     """Compute with one thread: for matrices so small that handing out the work costs more than the work."""
     return threads(1)
+
+
+def beside(module: torch.nn.Module, batch: torch.Tensor) -> torch.nn.Module:
+    """The module, moved to the device of a batch unless it is there."""
+    return module if next(module.parameters()).device == batch.device else module.to(batch.device)

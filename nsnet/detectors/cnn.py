@@ -7,15 +7,18 @@ nothing of another's; where it succeeds and CLIP fails, the backbone does not se
 from __future__ import annotations
 
 import itertools
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
-import numpy.typing as npt
 import torch
+from jaxtyping import Float, UInt8
 from torch import nn
 from torch.nn import functional
 
-from nsnet.detectors.protocol import Scores, Split, accuracy
-from nsnet.detectors.settings import Fitting
+from nsnet.core.device import beside
+from nsnet.detectors.losses import balanced_bce, class_weights
+from nsnet.detectors.protocol import Context, Examples, Needs, Scores, Trainer
+from nsnet.detectors.settings import CnnSettings
 
 # Typical standard deviation of a photograph's residual, in grey levels of 255.
 RESIDUAL_SCALE = 6.0
@@ -33,7 +36,7 @@ class SmallCnn(nn.Module):
         self.layers = nn.Sequential(*layers).to(memory_format=torch.channels_last)
         self.linear = nn.Linear(channels[-1], 1)
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixels: UInt8[torch.Tensor, "n size size 3"]) -> Float[torch.Tensor, " n"]:
         """uint8 (n, size, size, 3) to logits (n,)."""
         images = pixels.permute(0, 3, 1, 2).float()
         # Traces are in the residual; without this the network spends its few pictures on content.
@@ -45,40 +48,46 @@ class SmallCnn(nn.Module):
 class CnnDetector:
     """The control as a detector: reads pixels, has no CLIP, no null space and no contrastive loss."""
 
-    reads: Literal["features", "pixels"] = "pixels"
+    Settings: ClassVar[type[CnnSettings]] = CnnSettings
 
-    def __init__(self, settings: Fitting) -> None:
+    def __init__(self, settings: CnnSettings, context: Context) -> None:
         self.settings = settings
-        self.network = SmallCnn()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(context.seed)
+            self.network = SmallCnn()
 
-    def fit(self, train: Split, validation: Split, seed: int) -> dict[str, Any]:
+    @staticmethod
+    def needs(settings: CnnSettings) -> Needs:
+        return Needs("pixels", settings.view, settings.draws)
+
+    def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
         """Train with one-cycle AdamW and horizontal flips; nothing is left to choose on `validation`."""
-        settings = self.settings
-        torch.manual_seed(seed)
-        self.network = network = SmallCnn()
-        pixels, labels = torch.from_numpy(train.inputs), torch.from_numpy(train.labels).float()
-        order = torch.Generator().manual_seed(seed)
-        optimiser = torch.optim.AdamW(network.parameters(), lr=settings.cnn_lr, weight_decay=settings.cnn_weight_decay)
-        steps = settings.cnn_epochs * -(-len(labels) // settings.cnn_batch)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.cnn_lr, total_steps=steps)
-        for _ in range(settings.cnn_epochs):
-            network.train()
-            for batch in torch.randperm(len(labels), generator=order).split(settings.cnn_batch):
-                shown = pixels[batch]
-                flips = torch.rand(len(batch), generator=order) < 0.5
-                shown[flips] = shown[flips].flip(2)
-                loss = functional.binary_cross_entropy_with_logits(network(shown), labels[batch])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                schedule.step()
-        network.eval()
-        return {"validation_acc": accuracy(self.score(validation.inputs), validation.labels)}
+        settings, network = self.settings, self.network
+        weights = class_weights(train.labels).to(trainer.device)
 
-    def score(self, inputs: npt.NDArray[Any]) -> Scores:
+        def loss(module: Any, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            flips = torch.rand(len(inputs)) < 0.5  # from the trainer's generator, on the CPU whatever the device
+            inputs[flips] = inputs[flips].flip(2)
+            return balanced_bce(module(inputs), labels, weights)
+
+        optimiser = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
+        steps = settings.epochs * -(-len(train.labels) // settings.batch)
+        trainer.minimise(
+            network,
+            loss,
+            train,
+            epochs=settings.epochs,
+            batch=settings.batch,
+            draws=settings.draws,
+            optimiser=optimiser,
+            schedule=torch.optim.lr_scheduler.OneCycleLR(optimiser, settings.lr, total_steps=steps),
+        )
+        return {}
+
+    def score(self, batches: Iterable[torch.Tensor]) -> Scores:
         self.network.eval()
         with torch.inference_mode():
-            parts = [self.network(part) for part in torch.from_numpy(inputs).split(256)]
+            parts = [beside(self.network, batch)(batch).cpu() for batch in batches]
         return torch.sigmoid(torch.cat(parts).double()).numpy()
 
     def module(self) -> nn.Module:

@@ -1,14 +1,15 @@
 """What every detector offers.
 
 A detector says what it needs, is built from its settings and a context, is fitted on
-labelled examples by the runner that it is given, and scores batches. It knows neither
+labelled examples by the trainer that it is given, and scores batches. It knows neither
 files nor tables: `nsnet.training` feeds it, `nsnet.detectors.files` keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
@@ -19,17 +20,27 @@ from nsnet.detectors.settings import DetectorSettings
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
-# A score from here on is called fake; the peers' code calls 0.5 itself real.
-THRESHOLD = 0.5
+# From the module, inputs and labels (b,) of a batch to a scalar: the batch's mean loss.
+Loss = Callable[[Any, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Needs:
-    """What a detector is given: backbone features of a view (n, d), or that view's pixels (n, size, size, 3)."""
+    """What a detector is given, known before it is built; all that determines a training beside its settings.
+
+    Attributes:
+        reads: backbone features of a view (n, d), or that view's pixels (n, size, size, 3).
+        view: mosaic, crop or full.
+        draws: mosaics of each training picture, shown in turn.
+        basis: of the semantic basis, the directions themselves, their number alone, or nothing.
+        files: files that it is made from, which the run's identity must name by their bytes.
+    """
 
     reads: Literal["features", "pixels"]
     view: str
     draws: int = 1
+    basis: Literal["nothing", "rank", "directions"] = "nothing"
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,8 @@ class Context:
     Attributes:
         backbone: the record of the backbone whose features it reads; kept in its file.
         width: dimension d of a feature.
-        basis: float64 (r, d), orthonormal semantic directions of the training set's captions.
+        basis: float64 (r, d), orthonormal semantic directions of the training set's captions;
+            without rows when a detector is loaded: its tensors hold what was made of them.
         seed: training seed; the control's random directions are drawn from it.
     """
 
@@ -63,12 +75,18 @@ class Examples(Protocol):
 
 
 class Trainer(Protocol):
-    """Who turns the crank: owns device, precision, order, accumulation and checkpoints (nsnet.training.runner)."""
+    """Who turns the crank: owns device, precision, order, accumulation and checkpoints (nsnet.training.runner).
+
+    Attributes:
+        device: where batches lie; a module that meets them must be moved there.
+    """
+
+    device: torch.device
 
     def minimise(
         self,
         module: torch.nn.Module,
-        loss: Any,
+        loss: Loss,
         examples: Examples,
         *,
         epochs: int,
@@ -78,10 +96,22 @@ class Trainer(Protocol):
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
         name: str = "",
     ) -> None:
-        """Minimise `loss(module, inputs, labels)` over shuffled batches of `examples`."""
+        """Minimise `loss(module, inputs, labels)` over shuffled batches of `examples`.
+
+        Args:
+            module: trained in place; in evaluation mode on the CPU afterwards.
+            loss: mean over the batch, to be called with the module that it is given.
+            examples: what is shown, once an epoch.
+            epochs: passes over the examples.
+            batch: examples behind one update.
+            draws: mosaics drawn in turn, epoch by epoch.
+            optimiser: over the module's parameters.
+            schedule: moved on after every update.
+            name: tells apart the minimisations of one `fit`, for their checkpoints.
+        """
 
     def batches(self, examples: Examples, batch: int, draw: int = 0) -> Iterable[torch.Tensor]:
-        """Inputs in order, on the runner's device."""
+        """Inputs in order, on the trainer's device."""
 
 
 class Detector(Protocol):
@@ -102,4 +132,4 @@ class Detector(Protocol):
         """Probability of fake for each input of the batches, in order: float64 (n,) in [0, 1]."""
 
     def module(self) -> torch.nn.Module:
-        """The weights: all that is kept of a trained detector beside its settings."""
+        """The weights: all that is kept of a trained detector beside its settings and its context."""

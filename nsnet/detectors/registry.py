@@ -6,6 +6,7 @@ an attribute `Settings`, named in the entry points of its package.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Annotated, Any, Union
@@ -36,13 +37,21 @@ def detector_class(kind: str) -> type[Detector]:
     """The class of a kind.
 
     Raises:
-        ValueError: unknown kind, with the nearest ones.
+        ValueError: unknown kind, with the nearest ones; or its package is broken.
     """
     if kind in _SHIPPED:
         module, _, name = _SHIPPED[kind][1].partition(":")
         return getattr(importlib.import_module(module), name)
     if kind in _plugins():
-        return _plugins()[kind].load()
+        point = _plugins()[kind]
+        try:
+            found = point.load()
+        except (ImportError, AttributeError) as error:
+            raise ValueError(f"{_told(point)} cannot be loaded: {error}") from error
+        settings = getattr(found, "Settings", None)
+        if not (isinstance(settings, type) and issubclass(settings, DetectorSettings)):
+            raise ValueError(f"{_told(point)} has no Settings, a subclass of nsnet.detectors.settings.DetectorSettings")
+        return found
     raise unknown("kind of detector", kind, kinds())
 
 
@@ -50,13 +59,25 @@ def settings_class(kind: str) -> type[DetectorSettings]:
     """The class of a kind's settings.
 
     Raises:
-        ValueError: unknown kind, with the nearest ones.
+        ValueError: as `detector_class`.
     """
     return _SHIPPED[kind][0] if kind in _SHIPPED else detector_class(kind).Settings
 
 
+@functools.cache  # reading what is installed takes tens of milliseconds
 def _plugins() -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
+    found: dict[str, EntryPoint] = {}
+    for point in entry_points(group=GROUP):
+        twin = found.setdefault(point.name, point)
+        if point.name in _SHIPPED or twin.value != point.value:
+            other = _SHIPPED[point.name][1] if point.name in _SHIPPED else twin.value
+            raise ValueError(f"{_told(point)} has the name of another, {other}: uninstall one of the packages")
+    return found
+
+
+def _told(point: EntryPoint) -> str:
+    package = point.dist.name if point.dist else "unknown"
+    return f"kind of detector {point.name!r} ({point.value}, package {package})"
 
 
 def settings_union() -> Any:

@@ -6,9 +6,9 @@ retrains no linear head.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from nsnet.core.settings import Count, Section, Share
 from nsnet.features.settings import View
@@ -16,6 +16,7 @@ from nsnet.features.settings import View
 NullSpace = Literal["none", "text", "random"]
 Positive = Annotated[float, Field(gt=0)]
 Decay = Annotated[float, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0)]
 
 
 class DetectorSettings(Section):
@@ -31,7 +32,17 @@ class DetectorSettings(Section):
     kind: str
     view: View
     draws: Count = 1
-    seeds: Annotated[list[int], Field(min_length=1)] | None = None
+    seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _draws_of_the_mosaic(self) -> Self:
+        if self.draws > 1 and self.view != "mosaic":
+            raise ValueError(f"draws: only the mosaic is drawn at random, the view {self.view} is always the same")
+        return self
+
+    def canonical(self) -> Self:
+        """Itself, less what changes nothing: equal ones train the same detector, given the same seed."""
+        return self.model_copy(update={"seeds": None})
 
 
 class LinearSettings(DetectorSettings):
@@ -42,7 +53,10 @@ class LinearSettings(DetectorSettings):
         adapter: a square layer, starting as the identity, between projection and head.
         contrastive: the contrastive loss beside BCE; it needs the adapter, or nothing moves.
         standardise: subtract the training mean and divide by one common scale.
-        weight_decay: candidates; the one of least validation BCE is kept.
+        bce_weight: w in (1 - w) contrastive + w BCE; of no effect without the contrastive loss.
+        temperature: of the contrastive loss.
+        weight_decay: candidates; the one of least validation BCE is kept. The adapter is drawn to
+            the identity by it, everything else to zero.
     """
 
     kind: Literal["linear"] = "linear"
@@ -57,6 +71,19 @@ class LinearSettings(DetectorSettings):
     temperature: Positive
     weight_decay: Annotated[list[Decay], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _something_moves(self) -> Self:
+        if self.contrastive and not self.adapter:
+            raise ValueError(
+                "contrastive: the loss acts on features, which are frozen: nothing would move."
+                " Set adapter: true as well, or contrastive: false"
+            )
+        return self
+
+    def canonical(self) -> Self:
+        unused = {} if self.contrastive else {"bce_weight": 1.0, "temperature": 1.0}
+        return super().canonical().model_copy(update=unused)
+
 
 class CnnSettings(DetectorSettings):
     """A small network on the pixels of mosaics, the CLIP-free control (nsnet.detectors.cnn)."""
@@ -70,7 +97,11 @@ class CnnSettings(DetectorSettings):
 
 
 class PublishedSettings(DetectorSettings):
-    """A published linear head on unnormalised features, as UnivFD's fc_weights (nsnet.detectors.published)."""
+    """A published linear head on unnormalised features, as UnivFD's fc_weights (nsnet.detectors.published).
+
+    Attributes:
+        weights: file with the tensors weight (1, d) and bias (1,): .safetensors, or .pth as published.
+    """
 
     kind: Literal["published"] = "published"
     weights: str

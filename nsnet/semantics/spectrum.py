@@ -1,19 +1,18 @@
-"""Text semantics: the spectrum of caption features and the projection onto its null space.
+"""The spectrum of caption features: which directions of the joint space hold what captions say.
 
 NS-Net, arXiv 2508.01248, section on NULL-space decoupling: the rows of V are caption
-features; f_null = f P with P = N N^T, N the right singular vectors of V that carry
-(nearly) no energy.
+features, and its right singular vectors of (nearly) no energy span the null space.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from jaxtyping import Float, Float64, Int
 
-Matrix = npt.NDArray[np.float64]
+# Below this share of the largest, a singular value is rounding of float32 features.
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -26,49 +25,62 @@ class Spectrum:
             its largest component positive.
     """
 
-    values: Matrix
-    vectors: Matrix
+    values: Float64[np.ndarray, " d"]
+    vectors: Float64[np.ndarray, "d d"]
 
     @property
-    def energy(self) -> Matrix:
+    def energy(self) -> Float64[np.ndarray, " d"]:
         """Cumulative share of the squared singular values, float64 (d,), ends at 1."""
         squares = self.values**2
         return np.cumsum(squares) / squares.sum()
 
 
-def spectrum(batches: Iterable[npt.NDArray[np.floating]], normalise: bool, centre: bool) -> Spectrum:
-    """Spectrum of the caption matrix V, from its d x d Gram matrix, in float64.
+class CaptionGram:
+    """The d x d Gram matrix of a training set's captions, in float64, fed batch by batch.
 
-    The rows are streamed: memory is O(d^2) whatever the number of captions.
-
-    Args:
-        batches: arrays (b, d) of caption features.
-        normalise: L2-normalise each row first.
-        centre: subtract the mean row.
-
-    Raises:
-        ValueError: if there is no caption at all.
+    Memory is O(d^2) whatever the number of captions; a caption of many pictures comes once, with its count.
     """
-    gram, total, count = np.zeros((0, 0)), np.zeros(0), 0
-    for batch in batches:
-        rows = np.asarray(batch, np.float64)
-        if normalise:
+
+    def __init__(self, normalise: bool) -> None:
+        """Start without captions; `normalise` gives each caption's feature unit length first."""
+        self.normalise = normalise
+        self.count = 0
+        self._gram = np.zeros((0, 0))
+        self._total = np.zeros(0)
+
+    def add(self, features: Float[np.ndarray, "b d"], counts: Int[np.ndarray, " b"]) -> None:
+        """Add caption features, each as often as its count says.
+
+        Args:
+            features: (b, d), any scale.
+            counts: pictures with that caption, (b,); 0 leaves it out.
+        """
+        rows = np.asarray(features, np.float64)
+        if self.normalise:
             rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        if count == 0:
-            gram, total = np.zeros((rows.shape[1],) * 2), np.zeros(rows.shape[1])
-        gram += rows.T @ rows
-        total += rows.sum(axis=0)
-        count += len(rows)
-    if count == 0:
-        raise ValueError("no captions: the training samples of this corpus have none, so there is no semantic basis")
-    if centre:
-        gram -= np.outer(total, total) / count
-    squares, vectors = np.linalg.eigh(gram)
-    order = np.argsort(squares)[::-1]
-    vectors = vectors[:, order].T
-    largest = np.abs(vectors).argmax(axis=1)
-    signs = np.sign(vectors[np.arange(len(vectors)), largest])
-    return Spectrum(np.sqrt(np.maximum(squares[order], 0)), vectors * signs[:, None])
+        if not len(self._total):
+            self._gram, self._total = np.zeros((rows.shape[1],) * 2), np.zeros(rows.shape[1])
+        self._gram += rows.T @ (rows * counts[:, None])
+        self._total += counts @ rows
+        self.count += int(counts.sum())
+
+    def spectrum(self, centre: bool) -> Spectrum:
+        """Spectrum of the caption matrix V; `centre` subtracts its mean row.
+
+        Raises:
+            ValueError: there is no caption, or nothing is left of them once centred.
+        """
+        if self.count == 0:
+            raise ValueError("no captions: without them there is no semantic basis")
+        gram = self._gram - np.outer(self._total, self._total) / self.count if centre else self._gram
+        squares, vectors = np.linalg.eigh(gram)
+        if squares[-1] <= ROUNDING**2 * np.trace(self._gram):
+            raise ValueError("all captions are the same, so nothing is left of them: set semantics.centre: false")
+        order = np.argsort(squares)[::-1]
+        vectors = vectors[:, order].T
+        largest = np.abs(vectors).argmax(axis=1)
+        signs = np.sign(vectors[np.arange(len(vectors)), largest])
+        return Spectrum(np.sqrt(np.maximum(squares[order], 0)), vectors * signs[:, None])
 
 
 def choose_rank(found: Spectrum, energy: float | None, tolerance: float | None, number: int | None) -> int:
@@ -76,6 +88,12 @@ def choose_rank(found: Spectrum, energy: float | None, tolerance: float | None, 
 
     An absolute tolerance is not offered: many captions make V numerically of full rank,
     and the null space empty.
+
+    Args:
+        found: of one training set.
+        energy: share of the squared singular values to be held.
+        tolerance: share of the largest singular value.
+        number: the rank itself.
 
     Raises:
         ValueError: unless exactly one rule is given, or if it leaves no null space.
@@ -93,12 +111,25 @@ def choose_rank(found: Spectrum, energy: float | None, tolerance: float | None, 
     return rank
 
 
-def null_projection(basis: Matrix) -> Matrix:
-    """P = I - B^T B = N N^T for an orthonormal semantic basis B (r, d): float64 (d, d), symmetric, idempotent."""
-    return np.eye(basis.shape[1]) - basis.T @ basis
+def rank_one_warning(found: Spectrum, rank: int, centre: bool) -> str | None:
+    """What a null space of one text direction means, or None for any other rank.
 
-
-def random_basis(rank: int, dimension: int, seed: int) -> Matrix:
-    """Orthonormal random directions (rank, dimension): the control for "any projection would do"."""
-    columns, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((dimension, max(rank, 1))))
-    return columns.T[:rank]
+    Args:
+        found: of one training set.
+        rank: the semantic rank that was chosen.
+        centre: the mean caption was subtracted first.
+    """
+    if rank != 1:
+        return None
+    if len(found.values) == 1 or found.values[1] <= ROUNDING * found.values[0]:
+        return (
+            "all captions are the same: the one direction that the null space removes is that caption's, and it"
+            " removes nothing that differs between pictures; give the pictures captions of their own"
+        )
+    share = f"one direction holds {found.energy[0]:.2%} of the captions' energy"
+    if centre:
+        return f"{share}: the null space removes that one difference between captions and leaves all others"
+    return (
+        f"{share}, and that is what they have in common: the null space removes next to nothing that differs"
+        " between pictures; raise semantics.energy, or set semantics.centre: true"
+    )

@@ -1,54 +1,109 @@
-"""Stage semantics: spectrum and basis of the training captions."""
+"""Stage semantics: spectrum and basis of each training set's captions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from nsnet.core.contracts import make
 from nsnet.core.device import best_device
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
-from nsnet.features.backbone import Backbone, load_backbone
-from nsnet.params import load_params
+from nsnet.core.settings import load_section
+from nsnet.corpus.contracts import Samples
+from nsnet.features.settings import Backbone
 from nsnet.semantics.contracts import Captions, SemanticBasis, SemanticSpectrum
-from nsnet.semantics.spectrum import Spectrum, choose_rank, spectrum
+from nsnet.semantics.settings import Semantics
+from nsnet.semantics.spectrum import CaptionGram, Spectrum, choose_rank, rank_one_warning
+
+EncodeTexts = Callable[[list[str]], npt.NDArray[np.float32]]
 
 
-def encode_captions(backbone: Backbone, captions: list[str], batch: int) -> Iterator[npt.NDArray[np.float32]]:
-    """Encode captions batch by batch, with a progress bar."""
-    with bar("semantics", len(captions)) as advance:
-        for start in range(0, len(captions), batch):
-            part = captions[start : start + batch]
-            yield backbone.encode_texts(part)
-            advance(len(part))
+def caption_counts(samples: pl.DataFrame, captions: pl.DataFrame) -> pl.DataFrame:
+    """How many training pictures of each training set have a caption; a picture listed twice counts once.
+
+    Args:
+        samples: table samples.
+        captions: table captions.
+
+    Returns:
+        A row for each distinct caption, sorted: caption, and a column of counts for each training set.
+
+    Raises:
+        ValueError: pictures without a caption, by training set.
+    """
+    train = samples.filter(split="train").select("training_set", "image_id").unique()
+    rows = train.join(captions.select("image_id", "caption"), on="image_id", how="left")
+    missing = rows.filter(pl.col("caption").is_null()).group_by("training_set").len().sort("training_set")
+    if missing.height or train.is_empty():
+        told = [f"  training set {name}: {count} pictures without a caption" for name, count in missing.iter_rows()]
+        raise ValueError(
+            "no semantic basis without a caption for every training picture:\n"
+            + "\n".join(told or ["  there are no training pictures"])
+            + "\nRun `dvc repro captions`; the section captions of params.yaml says where captions come from"
+        )
+    counts = rows.group_by("caption", "training_set").len().sort("caption", "training_set")
+    return counts.pivot("training_set", index="caption", values="len", sort_columns=True).fill_null(0).sort("caption")
 
 
-def write_semantics(found: Spectrum, rank: int, paths: Paths) -> None:
-    """Store the whole spectrum and all directions; `retained` marks the semantic ones."""
-    values = zip(found.values, found.energy, found.vectors, strict=True)
-    rows = [
-        {"k": k, "singular_value": value, "energy": energy, "retained": k < rank, "vector": vector.tolist()}
-        for k, (value, energy, vector) in enumerate(values)
+def spectra(counts: pl.DataFrame, encode: EncodeTexts, settings: Semantics) -> dict[str, Spectrum]:
+    """The spectrum of each training set; every distinct caption is encoded once, whoever has it.
+
+    Args:
+        counts: from `caption_counts`.
+        encode: captions to float32 (b, d).
+        settings: the section semantics.
+    """
+    grams = {name: CaptionGram(settings.normalise) for name in counts.columns if name != "caption"}
+    with bar("semantics", counts.height) as advance:
+        for part in counts.iter_slices(settings.batch):
+            features = encode(part["caption"].to_list())
+            for name, gram in grams.items():
+                gram.add(features, part[name].to_numpy().astype(np.int64))
+            advance(part.height)
+    return {name: gram.spectrum(settings.centre) for name, gram in grams.items()}
+
+
+def spectrum_rows(training_set: str, found: Spectrum, rank: int) -> list[dict[str, Any]]:
+    """The whole spectrum and all directions, for both tables; `retained` marks the semantic ones."""
+    return [
+        {
+            "training_set": training_set,
+            "k": k,
+            "singular_value": value,
+            "energy": energy,
+            "retained": k < rank,
+            "vector": vector.tolist(),
+        }
+        for k, (value, energy, vector) in enumerate(zip(found.values, found.energy, found.vectors, strict=True))
     ]
-    for kind in (SemanticSpectrum, SemanticBasis):
-        write_table(kind, make(kind, rows), paths.table(kind))
 
 
 def main() -> None:
+    from nsnet.features.backbone import load_backbone
+
     paths = Paths()
-    params = load_params(paths.params)
-    settings = params.semantics
+    settings = load_section(paths.params, "semantics", Semantics)
     with cost(paths.cost("semantics")):
-        captions = read_table(Captions, paths.table(Captions))["caption"].to_list()
-        backbone = load_backbone(params.backbone, best_device())
-        found = spectrum(encode_captions(backbone, captions, settings.batch), settings.normalise, settings.centre)
-        rank = choose_rank(found, settings.energy, settings.tolerance, settings.rank)
-        write_semantics(found, rank, paths)
-    print(
-        f"semantics: {len(captions)} captions, rank {rank} of {len(found.values)}"
-        f" holds {found.energy[rank - 1] if rank else 0:.4f} of the energy"
-    )
+        counts = caption_counts(read_table(Samples, paths.table(Samples)), read_table(Captions, paths.table(Captions)))
+        backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
+        rows = []
+        for name, found in spectra(counts, backbone.encode_texts, settings).items():
+            rank = choose_rank(found, settings.energy, settings.tolerance, settings.rank)
+            warning = rank_one_warning(found, rank, settings.centre)
+            if warning:
+                print(f"warning: semantics of training set {name}: {warning}", file=sys.stderr)
+            held = found.energy[rank - 1] if rank else 0
+            print(
+                f"semantics: training set {name}, {(counts[name] > 0).sum()} distinct captions of"
+                f" {counts[name].sum()} pictures, rank {rank} of {len(found.values)} holds {held:.4f} of the energy"
+            )
+            rows += spectrum_rows(name, found, rank)
+        for kind in (SemanticSpectrum, SemanticBasis):
+            write_table(kind, make(kind, rows), paths.table(kind))

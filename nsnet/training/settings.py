@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from nsnet.core.settings import Count, Section
 from nsnet.detectors.registry import settings_union
-from nsnet.detectors.settings import DetectorSettings
+from nsnet.detectors.settings import DetectorSettings, Seed
 
 if TYPE_CHECKING:
     AnyDetector = DetectorSettings
@@ -18,7 +18,16 @@ DEFAULT_KIND = "linear"
 
 
 class Runtime(Section):
-    """What Lightning Fabric is asked for; what a run really used stands in the table runs."""
+    """What Lightning Fabric is asked for; what a run really used stands in the table runs.
+
+    Attributes:
+        accelerator: auto takes the GPU for detectors that read pixels, if there is one, and the CPU
+            for heads on features, which are too small for a GPU.
+        precision: 16-mixed needs a GPU; a CPU trains in bf16-mixed instead.
+        accumulate: parts into which each batch is split, one after the other, to save memory. An update
+            is that of the whole batch, but for losses and layers that compare the pictures of a
+            batch, which see a part only: the contrastive loss, batch normalisation.
+    """
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
@@ -36,7 +45,7 @@ class Train(Section):
         detectors: by the name they have in tables.
     """
 
-    seeds: Annotated[list[int], Field(min_length=1)]
+    seeds: Annotated[list[Seed], Field(min_length=1)]
     conditions: Annotated[list[str], Field(min_length=1)]
     runtime: Runtime
     defaults: dict[str, dict[str, Any]]

@@ -1,0 +1,109 @@
+"""Labelled inputs of one split: features in memory, or pixels mapped from disk; fetched batch by batch."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jaxtyping import Float32, Int64, UInt8
+
+from nsnet.detectors.protocol import Examples, Labels, Needs
+from nsnet.training.sets import Pictures
+
+if TYPE_CHECKING:
+    from nsnet.features.conditions import Condition
+
+
+class FeatureSource(Protocol):
+    """Where features come from: nsnet.features.matrices.FeatureReader."""
+
+    def matrix(
+        self, backbone_id: str, condition: str, view: str, draw: int, image_ids: list[str]
+    ) -> npt.NDArray[np.float32]: ...
+
+
+class PixelSource(Protocol):
+    """Where pixels come from: nsnet.features.pixels.PixelStore."""
+
+    def block(self, condition: Condition, view: str, draw: int, image_ids: list[str]) -> npt.NDArray[np.uint8]: ...
+
+
+class FeatureExamples:
+    """Features of every draw, held in memory: 3 KB a picture and draw at d = 768."""
+
+    def __init__(self, draws: Sequence[Float32[np.ndarray, "n d"]], labels: Int64[np.ndarray, " n"]) -> None:
+        """Take a matrix for each draw of the view, rows in the order of `labels` (1 fake)."""
+        self.labels = labels
+        self._draws = [torch.from_numpy(matrix) for matrix in draws]
+
+    def fetch(self, indices: Int64[np.ndarray, " b"], draw: int) -> Float32[torch.Tensor, "b d"]:
+        return self._draws[draw].index_select(0, torch.from_numpy(indices))
+
+
+class PixelExamples:
+    """Views of every draw, usually mapped from disk: a batch is copied when it is fetched."""
+
+    def __init__(self, draws: Sequence[UInt8[np.ndarray, "n size size 3"]], labels: Int64[np.ndarray, " n"]) -> None:
+        """Take a block for each draw of the view, pictures in the order of `labels` (1 fake)."""
+        self.labels = labels
+        self._draws = draws
+
+    def fetch(self, indices: Int64[np.ndarray, " b"], draw: int) -> UInt8[torch.Tensor, "b size size 3"]:
+        return torch.from_numpy(np.asarray(self._draws[draw][indices]))
+
+
+class Material:
+    """Examples as trainings ask for them; the last few are kept, since many detectors want the same."""
+
+    def __init__(
+        self, backbone_id: str, features: FeatureSource, pixels: Callable[[], PixelSource], kept: int = 4
+    ) -> None:
+        """Read features of one backbone.
+
+        Args:
+            backbone_id: whose features.
+            features: by condition's name, view and draw.
+            pixels: called when the first detector that reads pixels is met.
+            kept: examples held at once.
+        """
+        self._backbone_id, self._features, self._make_pixels, self._limit = backbone_id, features, pixels, kept
+        self._pixels: PixelSource | None = None
+        self._kept: OrderedDict[tuple[Any, ...], Examples] = OrderedDict()
+
+    def examples(self, pictures: Pictures, needs: Needs, condition: Condition) -> Examples:
+        """Inputs and labels of pictures, in their order.
+
+        Args:
+            pictures: of one split of one training set.
+            needs: what the detector reads.
+            condition: under which the pictures are shown.
+
+        Raises:
+            ValueError: as the sources: features or pictures are missing.
+        """
+        key = (pictures, needs.reads, needs.view, needs.draws, condition.name)
+        if key not in self._kept:
+            self._kept[key] = self._read(pictures, needs, condition)
+            while len(self._kept) > self._limit:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _read(self, pictures: Pictures, needs: Needs, condition: Condition) -> Examples:
+        labels: Labels = np.array(pictures.labels, np.int64)
+        image_ids = list(pictures.image_ids)
+        if needs.reads == "features":
+            reader = self._features
+            matrices = [
+                reader.matrix(self._backbone_id, condition.name, needs.view, draw, image_ids)
+                for draw in range(needs.draws)
+            ]
+            return FeatureExamples(matrices, labels)
+        if self._pixels is None:
+            self._pixels = self._make_pixels()
+        blocks = [self._pixels.block(condition, needs.view, draw, image_ids) for draw in range(needs.draws)]
+        return PixelExamples(blocks, labels)

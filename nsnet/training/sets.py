@@ -1,0 +1,72 @@
+"""Training sets as what they are made of: their pictures and labels, and nothing of the test pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from nsnet.core.provenance import digest
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of one split, sorted by image_id, each once; 1 is fake."""
+
+    image_ids: tuple[str, ...]
+    labels: tuple[int, ...]
+
+    def __hash__(self) -> int:
+        return hash((len(self.image_ids), self.image_ids[:1], self.image_ids[-1:]))
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A training set.
+
+    Attributes:
+        name: samples.training_set.
+        suites: whose pictures they are.
+        train: what detectors are fitted on.
+        validation: what settings and thresholds are chosen on.
+        checksum: of both splits' pictures with their labels.
+    """
+
+    name: str
+    suites: tuple[str, ...]
+    train: Pictures
+    validation: Pictures
+    checksum: str
+
+
+def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
+    """The training sets of a corpus, by name.
+
+    Args:
+        samples: table samples; a picture listed twice in a split counts once.
+
+    Raises:
+        ValueError: all sets at once that lack reals or fakes in a split, or call a picture both.
+    """
+    rows = samples.filter(pl.col("split") != "test", pl.col("training_set").is_not_null())
+    found, faults = [], []
+    for (name,), part in rows.sort("training_set").group_by("training_set", maintain_order=True):
+        splits = {}
+        for split in ("train", "validation"):
+            labelled = part.filter(pl.col("split") == split).select("image_id", "label").unique().sort("image_id")
+            labels = labelled["label"]
+            reals, fakes = int((labels == 0).sum()), int((labels == 1).sum())
+            if not (reals and fakes):
+                faults.append(f"  {name}: split {split} has {reals} real and {fakes} fake images; both are needed")
+            twice = labelled.filter(pl.col("image_id").is_duplicated())
+            if twice.height:
+                faults.append(f"  {name}: split {split} calls {twice['image_id'][0]} real and fake")
+            splits[split] = Pictures(tuple(labelled["image_id"]), tuple(labels))
+        checksum = digest({split: [pictures.image_ids, pictures.labels] for split, pictures in splits.items()})
+        suites = tuple(part["suite"].unique().sort())
+        found.append(TrainingSet(str(name), suites, splits["train"], splits["validation"], checksum))
+    if not found:
+        faults.append("  the table samples has no training pictures")
+    if faults:
+        raise ValueError("no detector can be trained on these training sets:\n" + "\n".join(faults))
+    return found
