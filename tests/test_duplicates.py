@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from nsnet.corpus.duplicates import NEAR, find_duplicates
-from nsnet.corpus.images import inspect
 from nsnet.corpus.ingest import Corpus, ingest
+from nsnet.corpus.inspection import inspect
 from tests.conftest import REALSET
 from tests.trees import draw
 

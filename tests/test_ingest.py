@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from nsnet.corpus.account import account
 from nsnet.corpus.ingest import ingest
-from nsnet.stages.corpus import account
 from tests.trees import TREES, draw, read
 
 
