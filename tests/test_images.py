@@ -105,12 +105,9 @@ def odd_checksum(path: Path) -> None:
     path.write_bytes(content)
 
 
-def without_end(path: Path) -> None:
-    """A JPEG whose last two bytes are gone, with a whole thumbnail in its EXIF."""
-    thumbnail = draw(path.with_name("thumbnail.jpg"), 19, (32, 32))
-    draw(path, 19, exif=b"Exif\0\0" + thumbnail.read_bytes())
-    thumbnail.unlink()
-    path.write_bytes(path.read_bytes()[:-2])
+def without_end(path: Path, size: int) -> None:
+    """The last bytes are gone: a JPEG's end marker or a PNG's end chunk."""
+    path.write_bytes(draw(path, 19).read_bytes()[:-size])
 
 
 def other_format(path: Path, kind: str) -> None:
@@ -150,12 +147,9 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
     "below.png": (lambda path: path.symlink_to("folder.png/inner.png/x.png"), "rejected", "unreadable: "),
     "damaged.png": (damaged_png, "rejected", "cannot be decoded"),
     "checksum.png": (odd_checksum, "used", "wrong checksum of chunk IDAT: may be damaged"),
-    "endless.jpg": (without_end, "used", "broken EXIF ignored; no end marker: may be truncated"),
-    "avif.jpg": (
-        partial(other_format, kind="AVIF"),
-        "rejected",
-        "cannot be decoded: AVIF is not read; expected one of",
-    ),
+    "endless.jpg": (partial(without_end, size=2), "rejected", "cannot be decoded: "),
+    "endless.png": (partial(without_end, size=12), "used", "no end chunk: may be truncated"),
+    "avif.jpg": (partial(other_format, kind="AVIF"), "rejected", "cannot be decoded: AVIF is not read; expected"),
     "j2k.png": (partial(other_format, kind="JPEG2000"), "rejected", "cannot be decoded: JPEG 2000 is not read"),
     "ppm.png": (partial(other_format, kind="PPM"), "rejected", "cannot be decoded: no picture of a known format"),
     "tga.png": (partial(other_format, kind="TGA"), "rejected", "cannot be decoded: no picture of a known format"),

@@ -91,8 +91,8 @@ def inspect(path: Path, limits: Limits = LIMITS) -> Inspection:
 
     Rejected are files that cannot be read or decoded or are none of FORMATS, animations, and
     pictures beyond `limits` or below 8 pixels a side. Other colour modes and depths, EXIF
-    rotations, broken EXIF and colour profiles, wrong checksums and missing ends are used, with
-    what was done or found recorded as the reason.
+    rotations, broken EXIF and colour profiles, a PNG's wrong checksums and missing end are used,
+    with what was done or found recorded as the reason.
 
     Args:
         path: the file; links are followed.
@@ -227,7 +227,7 @@ def _metadata(image: Image.Image, orientation: int) -> Iterator[str]:
 
 
 def _damage(kind: str | None, content: bytes) -> Iterator[str]:
-    """What the file says of its own wholeness and decoders do not ask: a PNG's checksums, a JPEG's end."""
+    """What a PNG's checksums and end say of its wholeness: Pillow does not ask, as it does for a JPEG's end."""
     if kind == "PNG":
         place, name = 8, b""
         while place + 12 <= len(content) and name != b"IEND":
@@ -239,16 +239,6 @@ def _damage(kind: str | None, content: bytes) -> Iterator[str]:
             place += 12 + length
         if name != b"IEND":
             yield "no end chunk: may be truncated"
-    elif kind in ("JPEG", "MPO") and content.rfind(b"\xff\xd9") < _scan_start(content):
-        yield "no end marker: may be truncated"
-
-
-def _scan_start(content: bytes) -> int:
-    """Where the compressed data of a JPEG begin: a thumbnail in its EXIF has an end marker of its own."""
-    place = 2
-    while content[place : place + 1] == b"\xff" and content[place + 1 : place + 2] != b"\xda":
-        place += 2 + int.from_bytes(content[place + 2 : place + 4])
-    return place
 
 
 def _bits(image: Image.Image, content: bytes) -> int:
