@@ -12,8 +12,9 @@ from nsnet.core.settings import load_section, read_values
 from nsnet.lab.corpus import plan, render_corpus
 from nsnet.lab.settings import Lab
 
+# DVC lets no stage depend on data.dvc, so it does not see that the answer has changed: hence the --force.
 NOTE = """Empty on purpose: data.dvc imports other pictures than the simulated ones of this stage.
-To render them, let deps.path in data.dvc say lab, then `dvc repro`.
+To render them, let deps.path in data.dvc say lab, then `dvc repro --force lab` and `dvc repro`.
 """
 
 
