@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from nsnet.core.device import one_thread
 from nsnet.core.parquet import SHARDS
@@ -278,28 +274,3 @@ def test_pictures_that_changed_are_named_after_the_others_are_captioned(
     assert sum(seen) == len(images) - 2
     run(tmp_path, images, blip)
     assert sum(seen) == len(images)
-
-
-def test_a_folder_that_is_no_captioner_is_refused(tmp_path: Path, images: dict[str, Path]) -> None:
-    with pytest.raises(FileNotFoundError, match=r"captions\.model: .*config\.json"):
-        run(tmp_path, images, tmp_path / "nowhere")
-    folder = make_blip(tmp_path / "blip", seed=2)
-    weights = load_file(folder / "model.safetensors")
-    partial: dict[str, Any] = {name: value for name, value in weights.items() if "text_decoder" not in name}
-    save_file(partial, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"lacks .* weights of a captioner"):
-        run(tmp_path / "cache", images, folder)
-    assert not (tmp_path / "cache").exists()
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))
-    with pytest.raises(ValueError, match="type 'clip'"):
-        model_id(folder)
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(FileNotFoundError, match="safetensors"):
-        model_id(folder)
-
-
-def test_without_transformers_the_extra_is_named(blip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ImportError, match=r"nsnet\[captions\]"):
-        load_blip(blip, "cpu", 1)

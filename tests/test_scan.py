@@ -225,7 +225,7 @@ def test_files_elsewhere_are_not_read(tree: Path, tmp_path: Path) -> None:
     draw(tmp_path / "pool/x.png", 20)
     (tmp_path / "pool/y.png").symlink_to("x.png")
     (tree / "a").mkdir()
-    for name, target in {
+    links: dict[str, str | Path] = {
         "inside.png": "0.png",
         "outside.png": tmp_path / "pool/x.png",
         "top": tmp_path / "pool",
@@ -233,7 +233,8 @@ def test_files_elsewhere_are_not_read(tree: Path, tmp_path: Path) -> None:
         "device.png": "/dev/zero",
         "a/up.png": "../1.png",
         "top/more": tmp_path,  # lies in the pool
-    }.items():
+    }
+    for name, target in links.items():
         (tree / name).symlink_to(target)
     draw(tmp_path / "secret.png", 21)
     index = tmp_path / "index.parquet"

@@ -49,11 +49,12 @@ def _refuse_tricks(text: str) -> None:
     """Look at the events of a YAML text, which nest nothing, before its values are built."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        name = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent):
-            raise ValueError(f"line {line}: alias *{event.anchor}; expected the value itself, written out")
-        if getattr(event, "anchor", None) is not None:
-            raise ValueError(f"line {line}: anchor &{event.anchor}; expected values without names, written out")
+            raise ValueError(f"line {line}: alias *{name}; expected the value itself, written out")
+        if name is not None:
+            raise ValueError(f"line {line}: anchor &{name}; expected values without names, written out")
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             raise ValueError(f"line {line}: more than {DEEPEST} levels of mappings and lists within each other")

@@ -33,7 +33,11 @@ _EXACT = """
 _WORDS = range(4)  # a hash as numbers of 64 bits
 _WORD = ", ".join(f"('0x' || substr(phash, {16 * word + 1}, 16))::UBIGINT AS w{word}" for word in _WORDS)
 _DISTANCE = "(" + " + ".join(f"bit_count(xor(a.w{word}, b.w{word}))::INTEGER" for word in _WORDS) + ")"
-# Band by band, and measured as the join finds them: neither all bands nor all candidates are ever held at once.
+_PICTURES = f"""
+    SELECT row_number() OVER (ORDER BY path) AS place, path, {_WORD}
+    FROM (SELECT min(path) AS path, min(phash) AS phash FROM images
+          WHERE status = 'used' AND phash IS NOT NULL GROUP BY pixel_id)
+"""
 _BAND = f"""
     SELECT a.place AS original, b.place AS place, {_DISTANCE} AS distance
     FROM (SELECT *, xor((w{{word}} >> {{shift}}) & {{mask}}, flip) AS band
@@ -47,14 +51,7 @@ _BANDS = [
     for word in _WORDS
     for shift, width in ((0, 21), (21, 21), (42, 22))
 ]
-_NEAR = f"""
-    WITH pictures AS MATERIALIZED (
-        SELECT row_number() OVER (ORDER BY path) AS place, path, {_WORD}
-        FROM (SELECT min(path) AS path, min(phash) AS phash FROM images
-              WHERE status = 'used' AND phash IS NOT NULL GROUP BY pixel_id)
-    ), near AS (
-        {" UNION ".join(_BANDS)}
-    )
+_NAMED = """
     SELECT b.path, a.path AS original, 'near' AS kind, distance
     FROM near JOIN pictures a ON a.place = near.original JOIN pictures b ON b.place = near.place
 """
@@ -76,8 +73,11 @@ def find_duplicates(images: pl.DataFrame, thumbs: Callable[[list[str]], pl.DataF
         Columns path, original, kind (bytes, pixels, near), distance in bits, similarity (null
         where a picture has no detail to compare) and confirmed.
     """
-    found = query(f"({_EXACT}) UNION ALL ({_NEAR}) ORDER BY path, original", images=images)
-    near = found.filter(kind="near")
+    pictures = query(_PICTURES, images=images)
+    # Band by band, and measured as the join finds them: neither all bands nor all candidates are ever held at once.
+    places = pl.concat([query(band, pictures=pictures) for band in _BANDS]).unique()
+    near = query(_NAMED, pictures=pictures, near=places)
+    found = pl.concat([query(_EXACT, images=images), near]).sort("path", "original")
     details = {path: detail(thumb) for path, thumb in thumbs(sorted({*near["path"], *near["original"]})).iter_rows()}
     exact = pl.col("kind") != "near"
     likeness = [

@@ -52,6 +52,9 @@ FLAT = 2.0
 _ORIENTATION = 0x0112
 
 
+Thumb = bytes  # the record below has a field of the type's own name
+
+
 @dataclass(frozen=True)
 class Limits:
     """What is too large to be read: bytes of a file and pixels of a picture."""
@@ -81,7 +84,7 @@ class Inspection:
     has_exif: bool | None = None
     pixel_id: str | None = None
     phash: str | None = None
-    thumb: bytes | None = None
+    thumb: Thumb | None = None
     status: str = "rejected"
     reason: str | None = None
 
@@ -249,7 +252,7 @@ def _bits(image: Image.Image, content: bytes) -> int:
     return max(samples) if samples else 8
 
 
-def _look(pixels: Pixels) -> tuple[str | None, bytes | None]:
+def _look(pixels: Pixels) -> tuple[str | None, Thumb | None]:
     """256-bit DCT hash, hex, and grey thumbnail; None for a flat picture, which looks like all other flat ones."""
     # Shrinking with a box first: the hash itself only looks at 64 x 64 pixels.
     small = Image.fromarray(pixels).convert("L").resize((128, 128), Image.Resampling.BOX)
