@@ -108,7 +108,7 @@ def ingest(
 
       nsnet ingest photos --out work/photos
     """
-    from nsnet.stages.corpus import read_corpus
+    from nsnet.corpus.account import read_corpus
 
     with clear_errors():
         print(read_corpus(folder, Paths(out), suite, workers, allow_leakage or []))
@@ -127,9 +127,9 @@ def score(
     """
     from nsnet.core.parquet import read_table
     from nsnet.core.world import describe
+    from nsnet.corpus.audit import audit_corpus
     from nsnet.corpus.contracts import Samples
     from nsnet.params import load_params
-    from nsnet.stages.audit import audit_corpus
     from nsnet.stages.evaluate import evaluate
     from nsnet.stages.features import extract
     from nsnet.stages.tables import write_tables
