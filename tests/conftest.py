@@ -51,7 +51,9 @@ def tiny(values: dict[str, Any]) -> dict[str, Any]:
     """The shipped parameters at a size that runs in seconds."""
     values["lab"] |= {"train_per_class": 24, "validation_per_class": 8, "test_real": 16, "test_fakes": 4, "workers": 1}
     values["corpus"]["workers"] = 1
-    values["train"] |= {"epochs": 2, "cnn_epochs": 1}
+    values["train"]["seeds"] = [0, 1]
+    values["train"]["defaults"]["linear"]["epochs"] = 2
+    values["train"]["defaults"]["cnn"]["epochs"] = 1
     values["evaluate"]["bootstrap"] = 50
     return values
 
