@@ -71,7 +71,7 @@ def _detector_faults(detectors: dict[str, DetectorSettings], features: Features)
             yield f"{place}: view {choice.view} is not among features.views ({', '.join(features.views)})"
         if choice.draws > features.draws:
             yield f"{place}: asks for {choice.draws} draws of the mosaic, features.draws makes {features.draws}"
-        twin = names.setdefault(choice.model_dump_json(), name)
+        twin = names.setdefault(choice.canonical().model_dump_json(), name)
         if twin != name:
             yield f"{place}: the same settings as {twin}"
 

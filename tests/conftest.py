@@ -20,6 +20,8 @@ from nsnet.params import Params, load_params
 
 ROOT = Path(__file__).parent.parent
 REALSET = Path(os.environ.get("NSNET_REALSET", ROOT.parent / "shared" / "realset"))
+# Of the tiny project.
+DETECTORS, SEEDS = 15, 2
 TRACKED = ("nsnet", "flows", "dvc.yaml", "data.dvc", "params.yaml", "pyproject.toml", "constraints.txt", "prefect.yaml")
 
 
@@ -51,7 +53,9 @@ def tiny(values: dict[str, Any]) -> dict[str, Any]:
     """The shipped parameters at a size that runs in seconds."""
     values["lab"] |= {"train_per_class": 24, "validation_per_class": 8, "test_real": 16, "test_fakes": 4, "workers": 1}
     values["corpus"]["workers"] = 1
-    values["train"] |= {"epochs": 2, "cnn_epochs": 1}
+    values["train"]["seeds"] = list(range(SEEDS))
+    values["train"]["defaults"]["linear"]["epochs"] = 2
+    values["train"]["defaults"]["cnn"]["epochs"] = 1
     values["evaluate"]["bootstrap"] = 50
     return values
 

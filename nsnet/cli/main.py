@@ -13,6 +13,7 @@ from rich.console import Console
 from nsnet.cli.data import app as data_app
 from nsnet.cli.lab import app as lab_app
 from nsnet.cli.project import known_project, project
+from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
 from nsnet.core.console import clear_errors, print_table
 from nsnet.core.paths import Paths
@@ -21,6 +22,7 @@ app = typer.Typer(no_args_is_help=True)
 app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
 app.add_typer(data_app, name="data")
+app.add_typer(runs_app, name="runs")
 
 
 class Format(StrEnum):
@@ -160,7 +162,7 @@ def ingest(
 
       nsnet ingest photos --out work/photos
     """
-    from nsnet.stages.corpus import read_corpus
+    from nsnet.corpus.account import read_corpus
 
     with clear_errors():
         print(read_corpus(folder, Paths(out), suite, workers, allow_leakage or []))

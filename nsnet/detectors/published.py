@@ -79,7 +79,7 @@ def read_head(file: Path, width: int) -> dict[str, torch.Tensor]:
     if {name: _shape(value) for name, value in tensors.items()} != expected:
         told = ", ".join(f"{name} {_shape(value)}" for name, value in tensors.items()) or type(found).__name__
         raise ValueError(
-            f"{file} holds {told}; expected weight (1, {width}) and bias (1,), a head on this backbone's {width} features"
+            f"{file} holds {told}; expected weight (1, {width}) and bias (1,), for this backbone's features"
         )
     return {name: tensors[name].float() for name in expected}
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from jaxtyping import Float, Int
 
 # A score from here on is called fake; the peers' code calls 0.5 itself real.
@@ -54,7 +57,7 @@ def choose_threshold(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " 
     return float(best[np.argmin(np.abs(best - THRESHOLD))])
 
 
-def _check(scores: Float[np.ndarray, "..."], labels: Int[np.ndarray, "..."]) -> None:
+def _check(scores: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
     if scores.shape != labels.shape or scores.ndim != 1 or not np.isfinite(scores).all():
         raise ValueError(f"expected finite scores and as many labels, got shapes {scores.shape} and {labels.shape}")
     if set(np.unique(labels).tolist()) != {0, 1}:

@@ -213,8 +213,7 @@ class Plan:
             yield self.store / self.backbone_id / part, rows
 
     def _one(self, statement: str) -> int:
-        found = self.sql.sql(statement).fetchone()
-        return int(found[0]) if found else 0
+        return int(self.sql.execute(statement).fetchall()[0][0])
 
 
 _MISSING = (

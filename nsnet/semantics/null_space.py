@@ -9,15 +9,12 @@ from jaxtyping import Float64
 from nsnet.core.names import unknown
 
 
-def load_basis(frame: pl.DataFrame, training_set: str) -> Float64[np.ndarray, "r d"]:
-    """The semantic directions of a training set, orthonormal.
+def load_directions(frame: pl.DataFrame, training_set: str) -> Float64[np.ndarray, "d d"]:
+    """All directions of a training set's spectrum, semantic ones first: float64 (d, d), orthonormal rows.
 
     Args:
         frame: table semantic_basis.
         training_set: samples.training_set.
-
-    Returns:
-        float64 (r, d), largest singular value first; no rows where the rank is 0.
 
     Raises:
         ValueError: the table has no such training set.
@@ -25,9 +22,22 @@ def load_basis(frame: pl.DataFrame, training_set: str) -> Float64[np.ndarray, "r
     rows = frame.filter(pl.col("training_set") == training_set).sort("k")
     if rows.is_empty():
         known = frame["training_set"].unique().to_list()
-        raise ValueError(f"table semantic_basis: {unknown('training set', training_set, known)} Run `dvc repro`")
-    vectors = np.array(rows["vector"].to_list(), np.float64)
-    return vectors[rows["retained"].to_numpy()]
+        raise ValueError(f"table semantic_basis: {unknown('training set', training_set, known)}; run `dvc repro`")
+    return np.array(rows["vector"].to_list(), np.float64)
+
+
+def load_basis(frame: pl.DataFrame, training_set: str) -> Float64[np.ndarray, "r d"]:
+    """The semantic directions of a training set, which the null space removes: float64 (r, d), orthonormal rows.
+
+    Args:
+        frame: table semantic_basis; directions are ordered by singular value, the retained ones first.
+        training_set: samples.training_set.
+
+    Raises:
+        ValueError: as `load_directions`.
+    """
+    retained = frame.filter(pl.col("training_set") == training_set)["retained"]
+    return load_directions(frame, training_set)[: int(retained.sum())]
 
 
 def null_projection(basis: Float64[np.ndarray, "r d"]) -> Float64[np.ndarray, "d d"]:

@@ -7,13 +7,18 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
+from nsnet.core.settings import validated
 from nsnet.detectors.cnn import CnnDetector
-from nsnet.detectors.protocol import Split, accuracy
+from nsnet.detectors.protocol import Context
+from nsnet.detectors.settings import CnnSettings
+from nsnet.detectors.thresholds import balanced_accuracy
 from nsnet.features.views import ViewSettings, make_view
 from nsnet.lab.corpus import Picture, make_picture
 from nsnet.lab.quality import recompress
 from nsnet.lab.simulators import simulator
 from nsnet.params import Params
+from nsnet.training.examples import PixelExamples
+from nsnet.training.runner import Runner, resolve
 
 REQUIRED, STEP = 0.95, 0.05
 # Not the corpus's seed: strengths are set on pictures that no detector ever meets.
@@ -41,22 +46,24 @@ def learnability(key: str, strength: float, params: Params, per_class: int) -> f
 
     Scenes are unbiased. Trains on `per_class` reals and as many fakes, checks on 200 of each.
     """
-    settings = params.backbone
-    views = ViewSettings(
-        settings.patch_size * settings.grid, settings.patch_size, settings.grid, settings.lowest, settings.interpolation
-    )
+    shown = params.backbone
+    views = ViewSettings(shown.patch_size * shown.grid, shown.patch_size, shown.grid, shown.lowest, shown.interpolation)
     maker, seed = simulator(key).key, params.lab.seed + SEED_OFFSET
 
-    def split(name: str, count: int) -> Split:
+    def split(name: str, count: int) -> PixelExamples:
         mosaics = [_mosaics(None, None, name, count, seed, views), _mosaics(maker, strength, name, count, seed, views)]
-        return Split(np.concatenate(mosaics), np.repeat([0, 1], count))
+        return PixelExamples([np.concatenate(mosaics)], np.repeat(np.arange(2), count))
 
     train, check = split("train", per_class), split("validation", CHECKED)
+    values = {"view": "mosaic", **params.train.defaults.get("cnn", {})}
+    settings = validated(values, CnnSettings, "train.defaults.cnn")
     # As many updates as the control gets in the pipeline, whatever the number of pictures.
-    epochs = max(1, params.train.cnn_epochs * params.lab.train_per_class // per_class)
-    detector = CnnDetector(params.train.fitting.model_copy(update={"cnn_epochs": epochs}))
-    detector.fit(train, check, params.train.seed)
-    return accuracy(detector.score(check.inputs), check.labels)
+    epochs = max(1, settings.epochs * params.lab.train_per_class // per_class)
+    settings = settings.model_copy(update={"epochs": epochs})
+    detector = CnnDetector(settings, Context({}, 0, np.zeros((0, 0)), params.train.seeds[0]))
+    runner = Runner(resolve(params.train.runtime, detector.needs(settings)), params.train.seeds[0])
+    detector.fit(train, check, runner)
+    return balanced_accuracy(detector.score(runner.batches(check, CHECKED)), check.labels)
 
 
 @functools.lru_cache(maxsize=4)  # the reals of both splits serve every simulator

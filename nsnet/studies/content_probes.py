@@ -16,13 +16,13 @@ from sklearn.preprocessing import StandardScaler
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import Samples
-from nsnet.features.backbone import load_backbone
-from nsnet.features.inputs import Inputs
+from nsnet.features.contracts import Features as FeatureTable
+from nsnet.features.matrices import FeatureReader
 from nsnet.lab import scenes
 from nsnet.lab.corpus import BIASED, UNBIASED
 from nsnet.params import load_params
 from nsnet.semantics.contracts import SemanticBasis
-from nsnet.semantics.spectrum import null_projection
+from nsnet.semantics.null_space import load_directions, null_projection
 
 Features = npt.NDArray[np.float32]
 
@@ -30,20 +30,29 @@ Features = npt.NDArray[np.float32]
 def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
     """Linear probes on projected, L2-normalised features, judged on the unbiased validation split.
 
+    Args:
+        paths: a project whose `dvc repro` has run.
+        view: what the features are of; the mosaic's draw 0, under the first of train.conditions.
+        ranks: numbers of text directions to remove, those of the training set that the probe is trained on.
+
     Returns:
         Per rank: `content`, accuracy of telling the two content sides apart; `fake`, of
         telling fakes after unbiased training; `fake, biased`, after training under the
         planted bias. Chance is 0.5.
     """
+    from nsnet.features.backbone import load_backbone  # open_clip takes seconds
+
+    params = load_params(paths.params)
     samples = read_table(Samples, paths.table(Samples))
-    directions = read_table(SemanticBasis, paths.table(SemanticBasis)).sort("k")
-    vectors = np.array(directions["vector"].to_list())
-    inputs = Inputs(paths, {}, load_backbone(load_params(paths.params).backbone))
+    table = read_table(SemanticBasis, paths.table(SemanticBasis))
+    vectors = {name: load_directions(table, name) for name in (UNBIASED, BIASED)}
+    reader, backbone = FeatureReader(paths.table(FeatureTable)), load_backbone(params.backbone)
     first_side = set(scenes.sides(scenes.SHAPES)[0])
 
     def split(name: str, training_set: str) -> tuple[Features, list[bool], list[int]]:
         rows = samples.filter(split=name, training_set=training_set).sort("image_id")
-        features = inputs.get("features", view, rows["image_id"].to_list())
+        image_ids = rows["image_id"].to_list()
+        features = reader.matrix(backbone.id, params.train.conditions[0], view, 0, image_ids)
         unit = features / np.linalg.norm(features, axis=1, keepdims=True)
         return unit, [not first_side.isdisjoint(text.split()) for text in rows["caption"]], rows["label"].to_list()
 
@@ -52,14 +61,14 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
     check, check_side, check_label = split("validation", UNBIASED)
     found = []
     for rank in ranks:
-        projection = null_projection(vectors[:rank])
         probes = {
-            "content": (train, side, check_side),
-            "fake": (train, label, check_label),
-            "fake, biased": (biased, biased_label, check_label),
+            "content": (UNBIASED, train, side, check_side),
+            "fake": (UNBIASED, train, label, check_label),
+            "fake, biased": (BIASED, biased, biased_label, check_label),
         }
         row: dict[str, str | int | float] = {"view": view, "directions removed": rank}
-        for name, (rows, truth, check_truth) in probes.items():
+        for name, (training_set, rows, truth, check_truth) in probes.items():
+            projection = null_projection(vectors[training_set][:rank])
             probe = make_pipeline(StandardScaler(with_std=False), LogisticRegression(C=1e4, max_iter=3000))
             row[name] = float(probe.fit(rows @ projection, truth).score(check @ projection, check_truth))
         found.append(row)

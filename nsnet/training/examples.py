@@ -29,9 +29,7 @@ class FeatureSource(Protocol):
 class PixelSource(Protocol):
     """Where pixels come from: nsnet.features.pixels.PixelStore."""
 
-    def block(
-        self, condition: Condition, view: str, draw: int, image_ids: list[str]
-    ) -> npt.NDArray[np.uint8]: ...
+    def block(self, condition: Condition, view: str, draw: int, image_ids: list[str]) -> npt.NDArray[np.uint8]: ...
 
 
 class FeatureExamples:

@@ -83,12 +83,9 @@ class Runner:
             checkpoint_seconds: a checkpoint is written at the end of an epoch if the last is older than this.
         """
         self.fabric = _fabric(compute.device, compute.precision)
+        self.device: torch.device = self.fabric.device
         self.compute, self.seed = compute, seed
         self.checkpoints, self.checkpoint_seconds = checkpoints, checkpoint_seconds
-
-    @property
-    def device(self) -> torch.device:
-        return self.fabric.device
 
     def minimise(
         self,

@@ -14,7 +14,10 @@ from typing import Any
 import polars as pl
 
 from nsnet.core.files import atomic_path
+from nsnet.core.parquet import read_table
+from nsnet.core.paths import Paths
 from nsnet.core.provenance import file_sha256
+from nsnet.training.contracts import Runs
 
 DETECTOR, FACTS, SCORES, CHECKPOINTS = "detector.safetensors", "run.json", "scores", "checkpoints"
 SCORE_SCHEMA = {"image_id": pl.String(), "score": pl.Float64()}
@@ -39,7 +42,9 @@ class RunStore:
 
     def ids(self) -> list[str]:
         """The whole runs, sorted."""
-        return sorted(file.parent.name for file in self.folder.glob(f"*/{FACTS}") if not _aside(file.parent))
+        return sorted(
+            file.parent.name for file in self.folder.glob(f"*/{FACTS}") if not file.parent.name.startswith(DAMAGED)
+        )
 
     def find(self, run_id: str) -> dict[str, Any] | None:
         """Facts of a run: its row of the table runs, `seconds` and more; None if it has not been trained.
@@ -64,17 +69,26 @@ class RunStore:
             ValueError: run.json or the detector is damaged.
             FileNotFoundError: there is no such run.
         """
+        facts = self.facts(run_id)
+        found, expected = file_sha256(self.detector(run_id)), facts["detector_sha256"]
+        if found != expected:
+            raise ValueError(f"{self.detector(run_id)} has sha256 {found[:12]}, expected {expected[:12]}")
+        return facts
+
+    def facts(self, run_id: str) -> dict[str, Any]:
+        """Facts of a run; its detector is not looked at.
+
+        Raises:
+            ValueError: run.json is damaged.
+            FileNotFoundError: there is no such run.
+        """
         file = self.folder / run_id / FACTS
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{file} is no JSON ({error})") from error
-        expected = facts.get("detector_sha256") if isinstance(facts, dict) else None
-        if expected is None:
+        if not isinstance(facts, dict) or not isinstance(facts.get("detector_sha256"), str):
             raise ValueError(f"{file} has no detector_sha256")
-        found = file_sha256(self.detector(run_id))
-        if found != expected:
-            raise ValueError(f"{self.detector(run_id)} has sha256 {found[:12]}, expected {expected[:12]}")
         return facts
 
     def keep(self, run_id: str, facts: Mapping[str, Any], save: Callable[[Path], str]) -> dict[str, Any]:
@@ -122,19 +136,34 @@ class RunStore:
             return
         folder = self.folder / run_id / SCORES
         buffer = io.BytesIO()
-        rows.select(list(SCORE_SCHEMA)).cast(SCORE_SCHEMA).sort("image_id").write_parquet(buffer, compression="zstd")
+        rows.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()).sort("image_id").write_parquet(
+            buffer, compression="zstd"
+        )
         name = f"{condition_id}-{hashlib.sha256(buffer.getvalue()).hexdigest()}.parquet"
         with atomic_path(folder / name) as temporary:
             temporary.write_bytes(buffer.getvalue())
 
-    def prune(self, wanted: Iterable[str]) -> list[str]:
-        """Delete every run but the wanted ones, with what was left unfinished or set aside; names of the deleted."""
+    def prune(self, wanted: Iterable[str], dry_run: bool = False) -> list[str]:
+        """Delete every run but the wanted ones, and whatever was left unfinished or set aside.
+
+        Args:
+            wanted: run_ids to keep.
+            dry_run: delete nothing.
+
+        Returns:
+            Names of the folders that are, or would be, deleted.
+        """
         kept = set(wanted)
         folders = sorted(path for path in self.folder.glob("*") if path.is_dir() and path.name not in kept)
-        for path in folders:
+        for path in folders if not dry_run else []:
             shutil.rmtree(path)
         return [path.name for path in folders]
 
 
-def _aside(folder: Path) -> bool:
-    return folder.name.startswith(DAMAGED)
+def asked_runs(paths: Paths) -> set[str]:
+    """The run_ids of a project's table runs.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_table`.
+    """
+    return set(read_table(Runs, paths.table(Runs))["run_id"])

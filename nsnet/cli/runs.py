@@ -1,0 +1,59 @@
+"""The commands `nsnet runs ...`: trainings of this and other settings, seeds and revisions."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from nsnet.core.console import clear_errors, print_table
+
+app = typer.Typer(no_args_is_help=True, help="Every training so far, kept until it is pruned.")
+
+
+@app.command("list")
+def list_runs() -> None:
+    """List the runs that are kept, and which of them the table runs asks for.
+
+    Example:
+
+      nsnet runs list
+    """
+    from nsnet.core.paths import Paths
+    from nsnet.training.contracts import Runs
+    from nsnet.training.runs import RunStore, asked_runs
+
+    paths = Paths()
+    with clear_errors():
+        store = RunStore(paths.run_store)
+        asked = asked_runs(paths) if paths.table(Runs).exists() else set()
+        rows = [(run_id, store.facts(run_id)) for run_id in store.ids()]
+    shown = ["detector", "training_set", "train_condition", "seed", "device", "seconds"]
+    ordered = sorted(rows, key=lambda row: [str(row[1].get(name)) for name in shown])
+    print_table(
+        ["run_id", *shown, "asked for"],
+        ((run_id, *(facts.get(name) for name in shown), run_id in asked) for run_id, facts in ordered),
+    )
+
+
+@app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")] = False,
+) -> None:
+    """Delete the runs that the table runs of the last `dvc repro` does not ask for, scores included.
+
+    Deletes as well what was set aside as damaged, and checkpoints of trainings that were stopped.
+
+    Example:
+
+      nsnet runs prune --dry-run
+    """
+    from nsnet.core.paths import Paths
+    from nsnet.training.runs import RunStore, asked_runs
+
+    paths = Paths()
+    with clear_errors():
+        deleted = RunStore(paths.run_store).prune(asked_runs(paths), dry_run)
+    for name in deleted:
+        print(name)
+    print(f"{len(deleted)} runs {'would be ' if dry_run else ''}deleted")
