@@ -30,10 +30,17 @@ from nsnet.features.conditions import Condition
 from nsnet.features.contracts import Features
 from nsnet.features.settings import Jpeg
 from nsnet.training.contracts import Runs
-from tests.synthetic import BACKBONE, SETTINGS, SETS, WIDTH, runs, samples
+from tests.synthetic import BACKBONE, SETS, SETTINGS, WIDTH, runs, samples
 
 CONDITIONS = {"clean": Condition("clean"), "jpeg50": Condition("jpeg50", (Jpeg(op="jpeg", quality=50),))}
-LINEAR: dict[str, Any] = {"epochs": 1, "batch": 8, "lr": 0.1, "bce_weight": 0.2, "temperature": 0.1, "weight_decay": [0]}
+LINEAR: dict[str, Any] = {
+    "epochs": 1,
+    "batch": 8,
+    "lr": 0.1,
+    "bce_weight": 0.2,
+    "temperature": 0.1,
+    "weight_decay": [0],
+}
 
 
 class Counting(Inputs):

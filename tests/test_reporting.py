@@ -135,8 +135,14 @@ def test_cross_domain_and_families(evaluated: Project) -> None:
 def test_controls_contrastive_and_conditions(evaluated: Project) -> None:
     _, found, connection = evaluated
     controls = connection.sql("SELECT DISTINCT detector, view, null_space FROM controls ORDER BY 1").fetchall()
-    assert controls == [("nsnet-plain", "mosaic", "text"), ("univfd", "crop", "none"), ("univfd+random", "crop", "random")]
-    rows = connection.sql("FROM contrastive WHERE training_set = 'biased' AND condition = 'clean' AND metric = 'acc'").pl()
+    assert controls == [
+        ("nsnet-plain", "mosaic", "text"),
+        ("univfd", "crop", "none"),
+        ("univfd+random", "crop", "random"),
+    ]
+    rows = connection.sql(
+        "FROM contrastive WHERE training_set = 'biased' AND condition = 'clean' AND metric = 'acc'"
+    ).pl()
     assert dict(rows.select("against", "reference").iter_rows()) == {
         "loss off, adapter kept": "nsnet-without-loss",
         "loss off, no adapter": "nsnet-plain",

@@ -144,7 +144,9 @@ def test_tables_of_another_layout_are_told(committed: Paths, tmp_path: Path) -> 
     (tmp_path / "leaderboard_biased.csv").write_text("suite,detector,acc\nlab,nsnet,0.5\n")
     with open_tables(committed, committed, SETTINGS) as connection:
         found = {finding.figure: finding for finding in verify(connection, tmp_path, "HEAD").findings}
-    assert found["leaderboard_biased"].found == "another layout" and "condition" in found["leaderboard_biased"].committed
+    assert (
+        found["leaderboard_biased"].found == "another layout" and "condition" in found["leaderboard_biased"].committed
+    )
     assert found["differences_unbiased"].found == "a table that is not among the committed ones"
 
 
