@@ -79,7 +79,7 @@ def paths(tmp_path: Path) -> Paths:
         choice = {name: run[name] for name in ("view", "null_space", "adapter", "contrastive")}
         settings = LinearSettings(**choice, **LINEAR)
         context = Context(BACKBONE, WIDTH, np.eye(WIDTH)[:3], run["seed"])
-        detector = LinearDetector(settings, context)
+        detector: Any = LinearDetector(settings, context)
         for tensor in detector.module().state_dict().values():
             if tensor.is_floating_point():
                 tensor.copy_(torch.randn(tensor.shape) * 0.2 + (1.0 if tensor.dim() == 0 else 0.0))

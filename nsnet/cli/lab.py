@@ -115,8 +115,8 @@ def leakage(
     """
     import polars as pl
 
+    from nsnet.core.markdown import markdown_table
     from nsnet.core.paths import Paths
-    from nsnet.reporting.tables import markdown_table
     from nsnet.studies.content_probes import leakage
 
     with clear_errors():

@@ -1,4 +1,4 @@
-"""Rows as text: Markdown for reading, CSV for machines. Neither lets a name break out of its cell."""
+"""Rows as text: laid out for Markdown, or as CSV that no spreadsheet takes for formulas."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-DIGITS, CSV_DIGITS = 3, 6
+from nsnet.core.markdown import DIGITS
+
+CSV_DIGITS = 6
 LOW, HIGH = "_low", "_high"
 ELSEWHERE = "_population"
 # A spreadsheet takes text that begins with one of these for a formula.
@@ -63,14 +65,6 @@ def pivoted(frame: pl.DataFrame, layout: Pivot) -> pl.DataFrame:
     return rows.pivot(layout.on, index=layout.index, values="cell", maintain_order=True)
 
 
-def markdown_table(frame: pl.DataFrame) -> str:
-    """A Markdown table: numbers right-aligned, floats to three digits."""
-    align = ["---:" if dtype.is_numeric() else "---" for dtype in frame.dtypes]
-    lines = [[_escaped(name) for name in frame.columns], align]
-    lines += [[_cell(value) for value in row] for row in frame.iter_rows()]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
 def csv_text(frame: pl.DataFrame) -> str:
     """CSV: floats to six digits, and no text that a spreadsheet takes for a formula."""
     columns = []
@@ -93,20 +87,3 @@ def _number(name: str) -> pl.Expr:
 def _interval(value: str | None, low: str, high: str) -> pl.Expr:
     ends = pl.format("{}..{}", _number(low), _number(high))
     return ends if value is None else pl.format("{} ({})", _number(value), ends)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}f}"
-    return _escaped(str(value))
-
-
-def _escaped(text: str) -> str:
-    """Text that stays in its cell: no line ends or other control characters, no bars."""
-    spaced = " ".join(text.split())
-    plain = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in spaced)
-    return plain.replace("|", "\\|")
