@@ -1,4 +1,4 @@
--- Thresholds chosen in SQL: the validation score of best balanced accuracy, and what it gives on the test split
+/* Thresholds chosen in SQL: the validation score of best balanced accuracy, and what it gives on the test split */
 WITH labelled AS (
     SELECT DISTINCT p.run_id, p.split, p.condition, s.suite, s.generator, s.real_pool, s.label, p.image_id, p.score
     FROM predictions p
