@@ -77,6 +77,6 @@ class FeatureReader:
         return (
             f"{count} pictures have no feature of backbone {asked['backbone']}, condition {asked['condition']}, view"
             f" {asked['view']}, draw {asked['draw']} (the first: {first}). {self.table} holds: {told}. Is the view"
-            " among features.views, the draw below features.draws, the condition in train.conditions (training pictures) or"
-            " evaluate.conditions (test pictures)? Then run `dvc repro features`"
+            " among features.views, the draw below features.draws, the condition in train.conditions (for training"
+            " pictures) or evaluate.conditions (for test pictures)? Then run `dvc repro features`"
         )

@@ -217,5 +217,5 @@ def _empty() -> pl.DataFrame:
     """No rows, with the columns of a bucket."""
     lists = {"rows": pl.Int32, "cols": pl.Int32, "entropy": pl.Float64}
     strings: dict[str, Any] = dict.fromkeys(("image_id", "view", "rule", "condition"), pl.String)
-    numbers = {"draw": pl.Int32, "feature": pl.List(pl.Float32), "patches": pl.Binary}
+    numbers: dict[str, Any] = {"draw": pl.Int32, "feature": pl.List(pl.Float32), "patches": pl.Binary}
     return pl.DataFrame(schema={**strings, **numbers, **{name: pl.List(kind) for name, kind in lists.items()}})
