@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from nsnet.cli.data import app as data_app
+from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
 from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
@@ -23,6 +24,7 @@ app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
+app.add_typer(features_app, name="features")
 
 
 class Format(StrEnum):

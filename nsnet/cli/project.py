@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from nsnet.core.console import clear_errors
 from nsnet.core.paths import Paths
 
 NEEDED = "dvc.yaml"
@@ -19,16 +20,13 @@ def project() -> Paths:
 
 
 def known_project() -> Paths:
-    """Paths of a project that is one.
-
-    Raises:
-        FileNotFoundError: the folder holds no project, with what to do.
-    """
+    """Paths of a project that is one; else one clear message, and exit code 1."""
     paths = project()
-    if not (paths.root / NEEDED).exists():
-        place = paths.root.resolve()
-        raise FileNotFoundError(
-            f"{place} is no nsnet project (no {NEEDED}): go to one, name one with `nsnet --project DIR ...`,"
-            " or make one with `nsnet init DIR`"
-        )
+    with clear_errors():
+        if not (paths.root / NEEDED).exists():
+            place = paths.root.resolve()
+            raise FileNotFoundError(
+                f"{place} is no nsnet project (no {NEEDED}): go to one, name one with `nsnet --project DIR ...`,"
+                " or make one with `nsnet init DIR`"
+            )
     return paths

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from nsnet.cli.project import known_project
 from nsnet.core.console import clear_errors, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Every training so far, kept until it is pruned.")
@@ -19,11 +20,10 @@ def list_runs() -> None:
 
       nsnet runs list
     """
-    from nsnet.core.paths import Paths
     from nsnet.training.contracts import Runs
     from nsnet.training.runs import RunStore, asked_runs
 
-    paths = Paths()
+    paths = known_project()
     with clear_errors():
         store = RunStore(paths.run_store)
         asked = asked_runs(paths) if paths.table(Runs).exists() else set()
@@ -48,10 +48,9 @@ def prune(
 
       nsnet runs prune --dry-run
     """
-    from nsnet.core.paths import Paths
     from nsnet.training.runs import RunStore, asked_runs
 
-    paths = Paths()
+    paths = known_project()
     with clear_errors():
         deleted = RunStore(paths.run_store).prune(asked_runs(paths), dry_run)
     for name in deleted:

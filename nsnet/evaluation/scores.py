@@ -85,8 +85,10 @@ def score_runs(
         tasks += [Task(run, "test", condition, named(tested)) for condition in conditions]
     code = code_checksum(*CODE)
     files = [task.file(store, inputs.condition_id(task.condition), code) for task in tasks]
-    found = {number: _kept(file, len(pictures[task.images]))
-             for number, (task, file) in enumerate(zip(tasks, files, strict=True))}
+    found = {
+        number: _kept(file, len(pictures[task.images]))
+        for number, (task, file) in enumerate(zip(tasks, files, strict=True))
+    }
     missing = [number for number, scores in found.items() if scores is None]
     advance(len(tasks) - len(missing))
 

@@ -187,8 +187,10 @@ _generator_weights = functools.lru_cache(16)(generator_draws)
 def _mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
     for detector, found in summaries.items():
         row = {"detector": detector, "n_seeds": len(found.values)}
-        yield row | _bounded(estimate(found.benchmark, found.size), 0) | _population(
-            found.population and estimate(found.population, found.size), 0
+        yield (
+            row
+            | _bounded(estimate(found.benchmark, found.size), 0)
+            | _population(found.population and estimate(found.population, found.size), 0)
         )
 
 

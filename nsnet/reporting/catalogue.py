@@ -11,7 +11,6 @@ from typing import Any
 import duckdb
 import polars as pl
 
-
 from nsnet.core.contracts import Table, make, table_name
 from nsnet.core.files import atomic_path
 from nsnet.core.paths import Paths

@@ -76,7 +76,7 @@ def _plain(found: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRelatio
         nested = kind.id in NESTED
         if kind.id == "blob":
             shown = f"lower(hex({column}))"
-        elif nested and flat or nested and any(word in str(kind) for word in WORDLESS):
+        elif (nested and flat) or (nested and any(word in str(kind) for word in WORDLESS)):
             shown = f"to_json({column})::VARCHAR"
         elif str(kind) in WORDLESS:
             shown = f"{column}::VARCHAR"
