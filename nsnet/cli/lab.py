@@ -38,7 +38,7 @@ def train_clip(
 
     # Read when torch is loaded. Threads that spin while they wait take the renderers' time: 1.2 against 1.0 s a step.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from nsnet.features.backbone import LAB_CLIP
+    from nsnet.features.weights import LAB_CLIP
     from nsnet.studies.clip_training import CONFIG, WEIGHTS, train_clip
 
     folder = out or work / "clip"

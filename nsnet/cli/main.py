@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,14 +13,13 @@ from rich.console import Console
 from nsnet.cli.data import app as data_app
 from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
+from nsnet.cli.project import known_project, project
 from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
 from nsnet.core.console import clear_errors, print_table
 from nsnet.core.paths import Paths
 
-DATABASE = Paths().database
-
-app = typer.Typer(no_args_is_help=True, help="Train, test and compare detectors of AI-generated images.")
+app = typer.Typer(no_args_is_help=True)
 app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
 app.add_typer(data_app, name="data")
@@ -37,14 +37,29 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+@app.callback()
+def main(
+    context: typer.Context,
+    project: Annotated[Path | None, typer.Option(help="Folder of the project; this one if left out.")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+) -> None:
+    """Train, test and compare detectors of AI-generated images."""
+    if version:
+        print(f"nsnet {importlib.metadata.version('nsnet')}")
+        raise typer.Exit
+    context.obj = project
+
+
 @app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SQL statement over nsnet.duckdb.")],
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.table,
     output: Annotated[Path | None, typer.Option(help="Write to this file; needed for parquet.")] = None,
-    database: Annotated[Path, typer.Option(help="Catalogue to read.")] = DATABASE,
+    database: Annotated[Path | None, typer.Option(help="Catalogue to read; the project's if left out.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds that the statement may take.", min=0.001)] = 60,
+    memory: Annotated[str, typer.Option(help="Memory that the statement may hold.")] = "2GB",
 ) -> None:
-    """Query the catalogue, read-only.
+    """Query the catalogue, read-only and within limits.
 
     Examples:
 
@@ -59,7 +74,7 @@ def query(
     if format is Format.parquet and output is None:
         raise typer.BadParameter("parquet is binary: name a file with --output", param_hint="--format")
     with clear_errors():
-        frame = run_query(database, sql)
+        frame = run_query(database or project().database, sql, format, timeout, memory)
         if output is not None:
             from nsnet.reporting.queries import write_rows
 
@@ -77,6 +92,9 @@ def query(
 def leaderboard() -> None:
     """Print the leaderboard of the last `dvc repro`, and where the tables are.
 
+    acc_low..acc_high is the 95 % interval of this benchmark, acc_other_low..acc_other_high that of another
+    generator; of ap alike.
+
     Example:
 
       dvc repro && nsnet leaderboard
@@ -84,10 +102,46 @@ def leaderboard() -> None:
     from nsnet.reporting.nightly import leaderboard_rows
 
     with clear_errors():
-        world, rows = leaderboard_rows(Path())
+        paths = known_project()
+        world, rows = leaderboard_rows(paths.root)
     print(world)
     print_table(list(rows[0]), (row.values() for row in rows))
-    print(f'Tables: {Paths().tables}/*.md and *.csv; SQL: nsnet query "SELECT ..." ({Paths().database})')
+    print(f'Tables: {paths.tables}/*.md and *.csv; SQL: nsnet query "SELECT ..." ({paths.database})')
+
+
+@app.command()
+def verify(
+    against: Annotated[Path, typer.Option(help="Folder of committed tables.")],
+    revision: Annotated[
+        str, typer.Option(help="Commit whose tables count where git tracks them; else they count as they lie.")
+    ] = "HEAD",
+) -> None:
+    """Compare the last `dvc repro` with committed tables: every figure must lie within the interval given there.
+
+    Figures that do not are listed, and so are rows on one side only; the command then fails.
+
+    Examples:
+
+      nsnet verify --against tables/
+
+      nsnet verify --against tables/ --revision v1
+    """
+    from nsnet.core.settings import load_section
+    from nsnet.evaluation.settings import Evaluate
+    from nsnet.reporting.verification import verify
+    from nsnet.reporting.views import open_tables
+
+    with clear_errors():
+        paths = known_project()
+        settings = load_section(paths.params, "evaluate", Evaluate)
+        with open_tables(paths, paths, settings) as connection:
+            found = verify(connection, against, revision)
+    if found.findings:
+        columns = ["figure", "committed", "interval", "this run"]
+        print_table(columns, ((row.figure, row.committed, row.interval, row.found) for row in found.findings))
+    print(f"{found.compared} figures compared with {found.source}: {len(found.findings)} differ")
+    if found.findings:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -127,22 +181,18 @@ def score(
 
       nsnet ingest photos --out work/photos && nsnet score photos --out work/photos
     """
-    from nsnet.core.parquet import read_table
-    from nsnet.core.world import describe
-    from nsnet.corpus.audit import audit_corpus
-    from nsnet.corpus.contracts import Samples
+    from nsnet.evaluation.folder import score_folder
     from nsnet.params import load_params
-    from nsnet.stages.evaluate import evaluate
-    from nsnet.stages.features import extract
-    from nsnet.stages.tables import write_tables
+    from nsnet.reporting.views import open_tables
+    from nsnet.reporting.writing import world_of, write_tables
 
-    project, here = Paths(), Paths(out)
     with clear_errors():
-        params = load_params(project.params)
-        suites = read_table(Samples, here.table(Samples))["suite"].unique()
-        audit_corpus(here, params.audit)
-        counts = extract(folder, here, params)
-        evaluate(folder, here, project, params)
-        write_tables(here, project, params)
+        trained, here = known_project(), Paths(out)
+        params = load_params(trained.params)
+        sections = (params.audit, params.backbone, params.conditions, params.features, params.evaluate)
+        counts = score_folder(folder, here, trained, *sections)
+        write_tables(here, trained, params.evaluate, params.audit.flag_auc)
+        with open_tables(here, trained, params.evaluate) as connection:
+            world = world_of(connection)
     print(f"{counts.computed} images encoded, {counts.cached} already known; tables in {here.tables}/")
-    Console(stderr=True).print(f"[bold]{describe(suites, params.backbone.model)}[/bold]")
+    Console(stderr=True).print(f"[bold]{world}[/bold]")

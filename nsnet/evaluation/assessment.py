@@ -10,7 +10,7 @@ from nsnet.core.paths import Paths
 from nsnet.core.progress import bar
 from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
-from nsnet.evaluation.contests import Contest, contests_of, tested_images
+from nsnet.evaluation.contests import Contest, contests_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
 from nsnet.evaluation.inputs import Inputs
 from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs
@@ -36,7 +36,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, inputs: Inputs) -
     runs = read_table(Runs, trained.table(Runs))
     samples = read_table(Samples, paths.table(Samples))
     contests = contests_of(samples)
-    tested = tested_images(contests)
+    tested = pictures_of(contests)
     own = paths == trained
     validation = validation_images(samples) if own else {}
     sets = runs.height * len(settings.conditions) + runs.filter(pl.col("training_set").is_in(list(validation))).height

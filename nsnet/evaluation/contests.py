@@ -83,7 +83,7 @@ def groups_of(contests: list[Contest], training_set: str) -> list[Group]:
     ]
 
 
-def tested_images(contests: list[Contest]) -> list[str]:
+def pictures_of(contests: list[Contest]) -> list[str]:
     """image_id of every picture in a contest, in order."""
     return sorted({image_id for contest in contests for image_id in (*contest.pairing.real, *contest.pairing.fake)})
 

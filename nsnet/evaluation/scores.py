@@ -76,7 +76,8 @@ def score_runs(
 
     def named(image_ids: list[str]) -> str:
         name = hashlib.sha256("\n".join(image_ids).encode()).hexdigest()
-        return pictures.setdefault(name, image_ids) and name
+        pictures[name] = image_ids
+        return name
 
     tasks = []
     for run in runs.sort("run_id").to_dicts():

@@ -17,7 +17,7 @@ import polars as pl
 from jaxtyping import Float64
 
 from nsnet.core.contracts import make
-from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, Group, groups_of, tested_images
+from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, Group, groups_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, Results
 from nsnet.evaluation.intervals import Estimate, metric_estimates, sample_size
 from nsnet.evaluation.means import Array, Mean, benchmark, difference_estimate, estimate, population, unpaired
@@ -70,7 +70,7 @@ def evaluate_runs(
         ValueError: a run lacks scores of test pictures.
     """
     rows: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
-    tested = tested_images(contests)
+    tested = pictures_of(contests)
     keys = ["training_set", "train_condition"]
     for condition, (place, members) in itertools.product(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
@@ -124,7 +124,7 @@ def _contest_draws(
     drawn = {metric: np.empty((len(trained), len(contests), 1 + settings.bootstrap)) for metric in METRICS}
     rows: list[Row] = []
     position = {image_id: number for number, image_id in enumerate(tested)}
-    places = {place: contest for place, contest in enumerate(contests)}
+    places = dict(enumerate(contests))
     for (suite, name), members in itertools.groupby(places, key=lambda place: places[place].pool):
         fights = list(members)
         reals = np.array([position[image_id] for image_id in places[fights[0]].pairing.real])
@@ -187,11 +187,8 @@ _generator_weights = functools.lru_cache(16)(generator_draws)
 def _mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
     for detector, found in summaries.items():
         row = {"detector": detector, "n_seeds": len(found.values)}
-        yield (
-            row
-            | _bounded(estimate(found.benchmark, found.size), 0)
-            | _population(found.population and estimate(found.population, found.size), 0)
-        )
+        far = estimate(found.population, found.size) if found.population else None
+        yield row | _bounded(estimate(found.benchmark, found.size), 0) | _population(far, 0)
 
 
 def _difference_rows(summaries: dict[str, Summary], group: Group, settings: Evaluate) -> Iterator[Row]:
@@ -206,7 +203,7 @@ def _difference_rows(summaries: dict[str, Summary], group: Group, settings: Eval
         for detector, reference, sign in ((first, second, 1), (second, first, -1)):
             bounds = _bounded(_turned(near, sign), -1)
             row = {"detector": detector, "reference": reference, "difference": bounds.pop("value"), **bounds}
-            yield row | _population(far and _turned(far, sign), -1)
+            yield row | _population(_turned(far, sign) if far else None, -1)
 
 
 def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:

@@ -54,9 +54,9 @@ def generators_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path
     beside.tick_params(length=0)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
     axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=title, xlim=(0, 1.02))
-    axes.set_ylim(at, -1)
+    axes.set_ylim(at - FAMILY_GAP, -1)
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     _save(figure, path)
 
 

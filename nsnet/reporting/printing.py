@@ -77,7 +77,8 @@ def csv_text(frame: pl.DataFrame) -> str:
     for name, dtype in frame.schema.items():
         column = pl.col(name)
         if dtype.is_float():
-            column = column.round(CSV_DIGITS) + 0.0  # no negative zero
+            column = column.round(CSV_DIGITS)
+            column = pl.when(column == 0).then(0.0).otherwise(column)  # no negative zero
         elif dtype == pl.String:
             starts = pl.any_horizontal(column.str.starts_with(sign) for sign in FORMULA)
             column = pl.when(starts).then(pl.lit("'") + column).otherwise(column)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from nsnet.features.contracts import CLEAN
+from nsnet.features.conditions import CLEAN
 from nsnet.reporting.printing import Pivot, csv_text, folded, markdown_table, pivoted
 
 # Columns that name no row, and are left to CSV where Markdown has no room.
@@ -91,8 +91,8 @@ REPORTS = (
         f"SELECT * EXCLUDE (training_set, train_condition) FROM differences WHERE {_OWN}",
         ("suite", "condition", "group", "metric", "detector", "reference"),
         layout=Pivot(("suite", "condition", "group", "metric", "detector"), "reference", "difference"),
-        note="Intervals for another generator are in the CSV file. One interval in twenty misses what it is for: of many"
-        " pairs some leave zero out by chance.",
+        note="Intervals for another generator are in the CSV file. One interval in twenty misses what it is for: of"
+        " many pairs some leave zero out by chance.",
     ),
     Report(
         "controls",
@@ -153,7 +153,7 @@ def training_sets(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]
 
 def label(training_set: str, train_condition: str) -> tuple[str, str]:
     """What a table of a training set is called in file names, and in words."""
-    if train_condition == CLEAN:
+    if train_condition == CLEAN.name:
         return training_set, f"trained on {training_set}"
     return f"{training_set}_{train_condition}", f"trained on {training_set}, {train_condition}"
 

@@ -109,9 +109,12 @@ def _compare(table: Printed, old: pl.DataFrame) -> tuple[int, list[Finding]]:
     if unknown:
         return 0, [Finding(table.name, f"has no column {', '.join(unknown)}", "", "another layout")]
     rows, others = _by_key(new, key), _by_key(old, key)
-    findings = [Finding(_told(table, names), "", "", "a row that is not committed") for names in rows.keys() - others]
+    findings = [
+        Finding(_told(table, names), "", "", "a row that is not committed") for names in rows.keys() - others.keys()
+    ]
     findings += [
-        Finding(_told(table, names), "a row that this run does not give", "", "") for names in others.keys() - rows
+        Finding(_told(table, names), "a row that this run does not give", "", "")
+        for names in others.keys() - rows.keys()
     ]
     compared = 0
     for names in rows.keys() & others.keys():

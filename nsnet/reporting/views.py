@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -62,7 +63,7 @@ def views() -> dict[str, View]:
         if not first.startswith(COMMENT):
             raise ValueError(f"{file}: its first line is the view's comment and must begin with {COMMENT!r}")
         found[file.stem] = View(first.removeprefix(COMMENT), sql)
-    reads = {name: set(re.findall(r"\w+", view.sql)) & found.keys() - {name} for name, view in found.items()}
+    reads = {name: found.keys() & re.findall(r"(?:FROM|JOIN)\s+(\w+)", view.sql) for name, view in found.items()}
     return {name: found[name] for name in TopologicalSorter(reads).static_order()}
 
 
@@ -77,7 +78,9 @@ def create_settings(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -
     """Create the table settings, from which views learn the baseline."""
     connection.execute("CREATE TABLE settings (key VARCHAR, value VARCHAR)")
     for key, value in settings.model_dump(mode="json").items():
-        connection.execute("INSERT INTO settings VALUES (?, ?)", [key, value if isinstance(value, str) else str(value)])
+        connection.execute(
+            "INSERT INTO settings VALUES (?, ?)", [key, value if isinstance(value, str) else json.dumps(value)]
+        )
     comment(connection, "settings", "What the evaluation was asked for", SETTINGS)
 
 

@@ -67,7 +67,8 @@ def _notes(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> list[st
 
     counts = connection.sql("SELECT min(n_fake), max(n_fake), min(n_real), max(n_real) FROM results").fetchall()[0]
     fakes, reals = (str(low) if low == high else f"{low} to {high}" for low, high in (counts[:2], counts[2:]))
-    seeds = listed("n_seeds", "(SELECT n_seeds, true AS current FROM detectors)")
+    few, many = connection.sql("SELECT min(n_seeds), max(n_seeds) FROM detectors").fetchall()[0]
+    seeds = str(few) if few == many else f"{few} to {many}"
     return [
         f"**{world_of(connection)}.**",
         "acc is the mean of R.Acc and F.Acc at threshold 0.5, where a score of exactly 0.5 counts as fake (the code of"
@@ -75,9 +76,10 @@ def _notes(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> list[st
         " training set's validation split. ap and auroc need no threshold; ap gives both classes half of the weight."
         " plain acc and plain ap count every image once, as published tables do; where there are as many reals as"
         f" fakes they are acc and ap. Per generator {fakes} fakes against {reals} reals.",
-        f"Every number is a mean over {seeds} training seeds. The interval in brackets is for this benchmark again, other"
-        " pictures and other seeds; the one of another generator resamples generators too (from three on). Both are 95 %,"
-        f" from {settings.bootstrap} draws; differences are paired and, on the leaderboard, to {settings.baseline}.",
+        f"Every number is a mean over {seeds} training seeds. The interval in brackets is for this benchmark again:"
+        " other pictures and other seeds; the one of another generator resamples generators too (from three on). Both"
+        f" are 95 %, from {settings.bootstrap} draws; differences are paired and, on the leaderboard, to"
+        f" {settings.baseline}.",
         "Features and scores may differ in their last bits between processors, and so may what is printed here:"
         " `nsnet verify --against tables/` lists every figure of a run that lies outside of the interval given here.",
         f"Trained on data {listed('data_checksum', 'runs')} by code {listed('code_checksum', 'runs')}, tested on data"

@@ -1,5 +1,5 @@
 -- Patches whose feature lies nearest to a given one once the captions' directions are projected out
--- (squared distance in the null space: what is left of it when the part within the semantic basis is taken off).
+-- (squared distance in the null space: what is left of it when the part within the semantic basis is taken off). 128 is the width of the lab's features.
 WITH given AS (
     SELECT feature FROM patches
     WHERE condition = 'clean' AND feature IS NOT NULL
