@@ -114,7 +114,7 @@ def leakage(
     """
     import polars as pl
 
-    from nsnet.reporting.tables import markdown_table
+    from nsnet.core.printing import markdown_table
     from nsnet.studies.content_probes import leakage
 
     with clear_errors():

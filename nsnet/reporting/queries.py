@@ -11,8 +11,8 @@ import duckdb
 import polars as pl
 
 from nsnet.core.files import atomic_path
+from nsnet.core.printing import markdown_table
 from nsnet.reporting.catalogue import open_read_only
-from nsnet.reporting.printing import markdown_table
 
 # Types that JSON and text have no word for, alone or inside of others.
 WORDLESS = ("BLOB", "INTERVAL", "BIT")

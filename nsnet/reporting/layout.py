@@ -1,4 +1,4 @@
-"""Rows as text: Markdown for reading, CSV for machines. Neither lets a name break out of its cell."""
+"""How rows are laid out for reading: a number and its interval in one cell, values of a column sideways."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-DIGITS, CSV_DIGITS = 3, 6
+from nsnet.core.printing import DIGITS
+
 LOW, HIGH = "_low", "_high"
 ELSEWHERE = "_population"
-# A spreadsheet takes text that begins with one of these for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -63,29 +62,6 @@ def pivoted(frame: pl.DataFrame, layout: Pivot) -> pl.DataFrame:
     return rows.pivot(layout.on, index=layout.index, values="cell", maintain_order=True)
 
 
-def markdown_table(frame: pl.DataFrame) -> str:
-    """A Markdown table: numbers right-aligned, floats to three digits."""
-    align = ["---:" if dtype.is_numeric() else "---" for dtype in frame.dtypes]
-    lines = [[_escaped(name) for name in frame.columns], align]
-    lines += [[_cell(value) for value in row] for row in frame.iter_rows()]
-    return "".join("| " + " | ".join(line) + " |\n" for line in lines)
-
-
-def csv_text(frame: pl.DataFrame) -> str:
-    """CSV: floats to six digits, and no text that a spreadsheet takes for a formula."""
-    columns = []
-    for name, dtype in frame.schema.items():
-        column = pl.col(name)
-        if dtype.is_float():
-            column = column.round(CSV_DIGITS)
-            column = pl.when(column == 0).then(0.0).otherwise(column)  # no negative zero
-        elif dtype == pl.String:
-            starts = pl.any_horizontal(column.str.starts_with(sign) for sign in FORMULA)
-            column = pl.when(starts).then(pl.lit("'") + column).otherwise(column)
-        columns.append(column.alias(name))
-    return frame.select(columns).write_csv()
-
-
 def _number(name: str) -> pl.Expr:
     return pl.col(name).map_elements(lambda value: f"{value:.{DIGITS}f}", return_dtype=pl.String)
 
@@ -93,20 +69,3 @@ def _number(name: str) -> pl.Expr:
 def _interval(value: str | None, low: str, high: str) -> pl.Expr:
     ends = pl.format("{}..{}", _number(low), _number(high))
     return ends if value is None else pl.format("{} ({})", _number(value), ends)
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}f}"
-    return _escaped(str(value))
-
-
-def _escaped(text: str) -> str:
-    """Text that stays in its cell: no line ends or other control characters, no bars."""
-    spaced = " ".join(text.split())
-    plain = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in spaced)
-    return plain.replace("|", "\\|")
