@@ -37,16 +37,21 @@ class Format(StrEnum):
     parquet = "parquet"
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"nsnet {importlib.metadata.version('nsnet')}")
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
     project: Annotated[Path | None, typer.Option(help="Folder of the project; this one if left out.")] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
+    ] = False,
 ) -> None:
     """Train, test and compare detectors of AI-generated images."""
-    if version:
-        print(f"nsnet {importlib.metadata.version('nsnet')}")
-        raise typer.Exit
     context.obj = project
 
 
