@@ -49,9 +49,7 @@ def test_blur_equals_a_loop_in_float64(picture: Pixels) -> None:
         padding = [(radius, radius) if a == axis else (0, 0) for a in range(3)]
         padded = np.pad(expected, padding, mode="symmetric")
         length = expected.shape[axis]
-        expected = sum(
-            weight * padded.take(range(k, k + length), axis) for k, weight in enumerate(kernel)
-        )  # type: ignore[assignment]
+        expected = sum(weight * padded.take(range(k, k + length), axis) for k, weight in enumerate(kernel))  # type: ignore[assignment]
     found = apply(made({"op": "blur", "sigma": sigma}), pixels, ID)
     # Rounded to whole grey levels: half a level, and sums in another order.
     assert np.abs(found - expected).max() <= 0.5 + 1e-9
@@ -76,7 +74,8 @@ def test_two_noises_of_a_chain_are_not_the_same_draw() -> None:
 
 
 @pytest.mark.parametrize(
-    ("operation", "size"), [({"scale": 0.5}, (75, 66)), ({"side": 65}, (74, 65)), ({"side": 262, "kernel": "nearest"}, (300, 262))]
+    ("operation", "size"),
+    [({"scale": 0.5}, (75, 66)), ({"side": 65}, (74, 65)), ({"side": 262, "kernel": "nearest"}, (300, 262))],
 )
 def test_resize_is_pillows(picture: Pixels, operation: dict[str, Any], size: tuple[int, int]) -> None:
     kernel = Image.Resampling.NEAREST if "kernel" in operation else Image.Resampling.BICUBIC

@@ -75,7 +75,10 @@ def test_a_block_is_built_once_and_mapped(tmp_path: Path, files: dict[str, Path]
         path.unlink()  # nothing is read again
     assert (store.block(JPEG, "mosaic", 1, image_ids) == block).all()
     assert not list(tmp_path.glob("store/.*"))
-    for other in (lambda: store.block(CLEAN, "mosaic", 1, image_ids), lambda: store.block(JPEG, "mosaic", 0, image_ids)):
+    for other in (
+        lambda: store.block(CLEAN, "mosaic", 1, image_ids),
+        lambda: store.block(JPEG, "mosaic", 0, image_ids),
+    ):
         with pytest.raises(ReplacedPicture, match="4 pictures are not the ones that were ingested"):
             other()
 
