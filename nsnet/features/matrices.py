@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import numpy as np
@@ -46,7 +45,7 @@ class FeatureReader:
         places = pa.table({"image_id": pa.array(image_ids, pa.string()), "place": pa.array(range(len(image_ids)))})
         with duckdb.connect() as connection:
             connection.register("asked", places)
-            rows: Any = connection.sql(
+            rows = connection.sql(
                 "SELECT place, feature FROM read_parquet($table) JOIN asked USING (image_id)"
                 " WHERE backbone_id = $backbone AND condition = $condition AND view = $view AND draw = $draw",
                 params={"table": str(self.table), **asked},

@@ -103,7 +103,7 @@ def _lists(values: Sequence[npt.NDArray[Any] | None], kind: pa.DataType) -> pa.L
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(flat.astype(kind.to_pandas_dtype()), kind), mask=mask)
 
 
-def write_part(folder: Path, table: pa.Table, stats: Mapping[str, float]) -> Path:
+def write_part(folder: Path, table: pa.Table, stats: Mapping[str, int | float]) -> Path:
     """Add a part; the same table again changes nothing."""
     start = time.perf_counter()
     buffer = io.BytesIO()
@@ -153,7 +153,7 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     return pq.read_table(pa.BufferReader(content), columns=columns, use_threads=False)
 
 
-def read_stats(part: Path) -> dict[str, float]:
+def read_stats(part: Path) -> dict[str, int | float]:
     """Seconds and counts behind a part; empty if that file is missing or unreadable, which harms no feature."""
     try:
         found = json.loads(part.with_suffix(".json").read_text(encoding="utf-8"))
