@@ -106,7 +106,7 @@ def test_sections_that_do_not_fit_together_are_told_before_any_work(tmp_path: Pa
     for fault in (
         "9 fault(s)",
         "semantics: set exactly one of energy, tolerance and rank",
-        "train.detectors.twin: the same settings as univfd",
+        "train.detectors.univfd: the same settings as twin",
         "train.detectors.mosaic: view mosaic is not among features.views (crop, crop)",
         "features.views: each view once",
         "train.detectors.drawn: asks for 3 draws of the mosaic, features.draws makes 1",
