@@ -56,6 +56,22 @@ def main(
 
 
 @app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Made if it does not exist.")]) -> None:
+    """Make a folder a project of your own: settings, stages and the nightly flow, as in the repository.
+
+    Example:
+
+      nsnet init my-project && cd my-project && dvc repro
+    """
+    from nsnet.core.template import create_project
+
+    with clear_errors():
+        written = create_project(folder)
+    print(f"{folder}: {', '.join(written)}")
+    print(f"Next: commit them, then `dvc repro` in {folder}; your own pictures: deps.path in data.dvc")
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="One SQL statement over nsnet.duckdb.")],
     format: Annotated[Format, typer.Option(help="How to print the rows.")] = Format.table,
@@ -179,21 +195,34 @@ def ingest(
 def score(
     folder: Annotated[Path, typer.Argument(help="Folder that was ingested.")],
     out: Annotated[Path, typer.Option(help="The --out of `nsnet ingest`; gets features, scores and tables.")],
+    detectors: Annotated[
+        Path | None, typer.Option(help="Folder of `nsnet runs export`; the project's, else the lab's that ship.")
+    ] = None,
 ) -> None:
-    """Score an ingested folder with the detectors of the last `dvc repro`, and write its tables.
+    """Score an ingested folder with trained detectors, and write its tables.
 
-    Example:
+    Detectors are those of the last `dvc repro`; outside of a project, three that were trained
+    in the lab and mean nothing for real pictures.
+
+    Examples:
 
       nsnet ingest photos --out work/photos && nsnet score photos --out work/photos
+
+      nsnet score photos --out work/photos --detectors exported
     """
+    from nsnet.core.template import template_folder
     from nsnet.evaluation.folder import score_folder
     from nsnet.params import load_params
     from nsnet.reporting.views import open_tables
     from nsnet.reporting.writing import world_of, write_tables
+    from nsnet.training.contracts import Runs
+    from nsnet.training.exports import SHIPPED
 
     with clear_errors():
-        trained, here = known_project(), Paths(out)
-        params = load_params(trained.params)
+        here, mine = Paths(out), project()
+        trained = Paths(detectors) if detectors else mine if mine.table(Runs).exists() else SHIPPED
+        settings = mine.params if mine.params.exists() else template_folder() / mine.params.name
+        params = load_params(settings)
         sections = (params.audit, params.backbone, params.conditions, params.features, params.evaluate)
         counts = score_folder(folder, here, trained, *sections)
         write_tables(here, trained, params.evaluate, params.audit.flag_auc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -56,3 +57,24 @@ def prune(
     for name in deleted:
         print(name)
     print(f"{len(deleted)} runs {'would be ' if dry_run else ''}deleted")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="Folder for `nsnet score --detectors`.")],
+    detector: Annotated[list[str] | None, typer.Option(help="Which detectors; all if left out.")] = None,
+    training_set: Annotated[list[str] | None, typer.Option(help="Which training sets; all if left out.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Which seeds; all if left out.")] = None,
+) -> None:
+    """Copy trained detectors of the last `dvc repro` into a folder of their own.
+
+    Example:
+
+      nsnet runs export exported --detector nsnet --detector univfd --seed 0
+    """
+    from nsnet.training.exports import export_runs
+
+    paths = known_project()
+    with clear_errors():
+        runs = export_runs(paths, out, detector or [], training_set or [], seed or [])
+    print(f"{runs.height} detectors in {out}")
