@@ -13,7 +13,7 @@ from rich.console import Console
 from nsnet.cli.data import app as data_app
 from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
-from nsnet.cli.project import known_project, project
+from nsnet.cli.project import known_project, project, use_project
 from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
 from nsnet.core.console import clear_errors, print_table
@@ -45,14 +45,13 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def main(
-    context: typer.Context,
     project: Annotated[Path | None, typer.Option(help="Folder of the project; this one if left out.")] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Train, test and compare detectors of AI-generated images."""
-    context.obj = project
+    use_project(project)
 
 
 @app.command()
