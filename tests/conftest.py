@@ -87,9 +87,10 @@ def commit(folder: Path) -> None:
         subprocess.run(["git", *identity, *words], cwd=folder, check=True, env={**os.environ, **dates})
 
 
-def run(project: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command of the environment inside a project, with that project's own nsnet."""
-    finished = subprocess.run(words, cwd=project, env=environment(project), capture_output=True, text=True)
+def run(folder: Path, *words: str, check: bool = True, project: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of the environment inside a folder, with the nsnet of `project`: by default the folder's own."""
+    settings = environment(project or folder)
+    finished = subprocess.run(words, cwd=folder, env=settings, capture_output=True, text=True)
     if check and finished.returncode:
         raise AssertionError(f"{' '.join(words)} failed:\n{finished.stdout}\n{finished.stderr}")
     return finished

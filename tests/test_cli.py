@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from nsnet.cli.main import app
 from nsnet.core.console import print_table
-from nsnet.core.markdown import markdown_table
+from nsnet.core.printing import markdown_table
 from tests.conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()

@@ -11,8 +11,9 @@ import typer
 from rich.console import Console
 
 from nsnet.cli.data import app as data_app
+from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
-from nsnet.cli.project import known_project, project
+from nsnet.cli.project import known_project, project, use_project
 from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
 from nsnet.core.console import clear_errors, print_table
@@ -23,6 +24,7 @@ app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
+app.add_typer(features_app, name="features")
 
 
 class Format(StrEnum):
@@ -43,14 +45,29 @@ def _print_version(asked: bool) -> None:
 
 @app.callback()
 def main(
-    context: typer.Context,
     project: Annotated[Path | None, typer.Option(help="Folder of the project; this one if left out.")] = None,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version and stop.", callback=_print_version, is_eager=True)
     ] = False,
 ) -> None:
     """Train, test and compare detectors of AI-generated images."""
-    context.obj = project
+    use_project(project)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(help="Made if it does not exist.")]) -> None:
+    """Make a folder a project of your own: settings, stages and the nightly flow, as in the repository.
+
+    Example:
+
+      nsnet init my-project && cd my-project && dvc repro
+    """
+    from nsnet.core.template import create_project
+
+    with clear_errors():
+        written = create_project(folder)
+    print(f"{folder}: {', '.join(written)}")
+    print(f"Next: commit them, then `dvc repro` in {folder}; your own pictures: deps.path in data.dvc")
 
 
 @app.command()
@@ -177,21 +194,34 @@ def ingest(
 def score(
     folder: Annotated[Path, typer.Argument(help="Folder that was ingested.")],
     out: Annotated[Path, typer.Option(help="The --out of `nsnet ingest`; gets features, scores and tables.")],
+    detectors: Annotated[
+        Path | None, typer.Option(help="Folder of `nsnet runs export`; the project's, else the lab's that ship.")
+    ] = None,
 ) -> None:
-    """Score an ingested folder with the detectors of the last `dvc repro`, and write its tables.
+    """Score an ingested folder with trained detectors, and write its tables.
 
-    Example:
+    Detectors are those of the last `dvc repro`; outside of a project, three that were trained
+    in the lab and mean nothing for real pictures.
+
+    Examples:
 
       nsnet ingest photos --out work/photos && nsnet score photos --out work/photos
+
+      nsnet score photos --out work/photos --detectors exported
     """
+    from nsnet.core.template import template_folder
     from nsnet.evaluation.folder import score_folder
     from nsnet.params import load_params
     from nsnet.reporting.views import open_tables
     from nsnet.reporting.writing import world_of, write_tables
+    from nsnet.training.contracts import Runs
+    from nsnet.training.exports import SHIPPED
 
     with clear_errors():
-        trained, here = known_project(), Paths(out)
-        params = load_params(trained.params)
+        here, mine = Paths(out), project()
+        trained = Paths(detectors) if detectors else mine if mine.table(Runs).exists() else SHIPPED
+        settings = mine.params if mine.params.exists() else template_folder() / mine.params.name
+        params = load_params(settings)
         sections = (params.audit, params.backbone, params.conditions, params.features, params.evaluate)
         counts = score_folder(folder, here, trained, *sections)
         write_tables(here, trained, params.evaluate, params.audit.flag_auc)

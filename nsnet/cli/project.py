@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from pathlib import Path
 
-import click
-
+from nsnet.core.console import clear_errors
 from nsnet.core.paths import Paths
 
 NEEDED = "dvc.yaml"
+_root: ContextVar[Path] = ContextVar("root", default=Path())
+
+
+def use_project(root: Path | None) -> None:
+    """Let the commands that follow work on the project in `root`; None is the folder they are called in."""
+    _root.set(root or Path())
 
 
 def project() -> Paths:
     """Paths of the project that the command line names."""
-    context = click.get_current_context(silent=True)
-    root = context.find_root().obj if context else None
-    return Paths(root or Path())
+    return Paths(_root.get())
 
 
 def known_project() -> Paths:
-    """Paths of a project that is one.
-
-    Raises:
-        FileNotFoundError: the folder holds no project, with what to do.
-    """
+    """Paths of a project that is one; else one clear message, and exit code 1."""
     paths = project()
-    if not (paths.root / NEEDED).exists():
-        place = paths.root.resolve()
-        raise FileNotFoundError(
-            f"{place} is no nsnet project (no {NEEDED}): go to one, name one with `nsnet --project DIR ...`,"
-            " or make one with `nsnet init DIR`"
-        )
+    with clear_errors():
+        if not (paths.root / NEEDED).exists():
+            place = paths.root.resolve()
+            raise FileNotFoundError(
+                f"{place} is no nsnet project (no {NEEDED}): go to one, name one with `nsnet --project DIR ...`,"
+                " or make one with `nsnet init DIR`"
+            )
     return paths

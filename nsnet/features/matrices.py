@@ -41,7 +41,7 @@ class FeatureReader:
         """
         if not self.table.exists():
             raise ValueError(f"{self.table} does not exist: run `dvc repro features`")
-        asked = {"backbone": backbone_id, "condition": condition, "view": view, "draw": draw}
+        asked: dict[str, str | int] = {"backbone": backbone_id, "condition": condition, "view": view, "draw": draw}
         places = pa.table({"image_id": pa.array(image_ids, pa.string()), "place": pa.array(range(len(image_ids)))})
         with duckdb.connect() as connection:
             connection.register("asked", places)
@@ -69,12 +69,13 @@ class FeatureReader:
     def _missing(self, asked: dict[str, str | int], count: int, first: str) -> str:
         with duckdb.connect() as connection:
             there = connection.execute(
-                "SELECT DISTINCT backbone_id, condition, view, draw FROM read_parquet(?) ORDER BY ALL", [str(self.table)]
+                "SELECT DISTINCT backbone_id, condition, view, draw FROM read_parquet(?) ORDER BY ALL",
+                [str(self.table)],
             ).fetchall()
         told = "; ".join(f"backbone {b}, condition {c}, view {v}, draw {d}" for b, c, v, d in there) or "no features"
         return (
             f"{count} pictures have no feature of backbone {asked['backbone']}, condition {asked['condition']}, view"
-            f" {asked['view']}, draw {asked['draw']} (the first: {first}). {self.table} holds: {told}. Is the view among"
-            " features.views, the draw below features.draws, the condition in train.conditions (training pictures) or"
-            " evaluate.conditions (test pictures)? Then run `dvc repro features`"
+            f" {asked['view']}, draw {asked['draw']} (the first: {first}). {self.table} holds: {told}. Is the view"
+            " among features.views, the draw below features.draws, the condition in train.conditions (for training"
+            " pictures) or evaluate.conditions (for test pictures)? Then run `dvc repro features`"
         )

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from nsnet.core.files import atomic_path
-from nsnet.core.markdown import markdown_table
+from nsnet.core.printing import markdown_table
 from nsnet.reporting.catalogue import open_read_only
 
 # Types that JSON and text have no word for, alone or inside of others.

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from nsnet.core.markdown import markdown_table
+from nsnet.core.printing import csv_text, markdown_table
 from nsnet.features.conditions import CLEAN
-from nsnet.reporting.printing import Pivot, csv_text, folded, pivoted
+from nsnet.reporting.layout import Pivot, folded, pivoted
 
 # Columns that name no row, and are left to CSV where Markdown has no room.
 _OWN = "training_set = getvariable('training_set') AND train_condition = getvariable('train_condition')"

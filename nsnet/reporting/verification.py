@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
-from nsnet.reporting.printing import HIGH, LOW, triples
+from nsnet.reporting.layout import HIGH, LOW, triples
 from nsnet.reporting.tables import REPORTS, Printed, printed
 
 

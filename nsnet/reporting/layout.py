@@ -1,4 +1,4 @@
-"""Rows as text: laid out for Markdown, or as CSV that no spreadsheet takes for formulas."""
+"""How rows are laid out for reading: a number and its interval in one cell, values of a column sideways."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from nsnet.core.markdown import DIGITS
+from nsnet.core.printing import DIGITS
 
-CSV_DIGITS = 6
 LOW, HIGH = "_low", "_high"
 ELSEWHERE = "_population"
-# A spreadsheet takes text that begins with one of these for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -63,21 +60,6 @@ def pivoted(frame: pl.DataFrame, layout: Pivot) -> pl.DataFrame:
     cell = _interval(name, name + LOW, name + HIGH) if layout.interval else _number(name)
     rows = frame.select(*layout.index, layout.on, cell.alias("cell"))
     return rows.pivot(layout.on, index=layout.index, values="cell", maintain_order=True)
-
-
-def csv_text(frame: pl.DataFrame) -> str:
-    """CSV: floats to six digits, and no text that a spreadsheet takes for a formula."""
-    columns = []
-    for name, dtype in frame.schema.items():
-        column = pl.col(name)
-        if dtype.is_float():
-            column = column.round(CSV_DIGITS)
-            column = pl.when(column == 0).then(0.0).otherwise(column)  # no negative zero
-        elif dtype == pl.String:
-            starts = pl.any_horizontal(column.str.starts_with(sign) for sign in FORMULA)
-            column = pl.when(starts).then(pl.lit("'") + column).otherwise(column)
-        columns.append(column.alias(name))
-    return frame.select(columns).write_csv()
 
 
 def _number(name: str) -> pl.Expr:
