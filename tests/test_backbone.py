@@ -55,7 +55,6 @@ def test_changed_weights_are_refused(params: Params, tmp_path: Path, monkeypatch
 def test_features_equal_open_clips_own(params: Params, picture: Pixels) -> None:
     """Our preprocessing of the view `full` is open_clip's transform, and the space is the projected one."""
     import open_clip
-    from PIL import Image
 
     ours = load_backbone(params.backbone)
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{weights.LAB_CLIP}")

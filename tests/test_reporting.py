@@ -15,8 +15,8 @@ from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.core.printing import csv_text, markdown_table
 from nsnet.evaluation.statistics import Evaluation
-from nsnet.reporting.plots import generators_plot
 from nsnet.reporting.layout import Pivot, folded, pivoted, triples
+from nsnet.reporting.plots import generators_plot
 from nsnet.reporting.tables import REPORTS, printed
 from nsnet.reporting.views import open_tables
 from nsnet.reporting.writing import world_of, write_tables
