@@ -55,7 +55,6 @@ def test_changed_weights_are_refused(params: Params, tmp_path: Path, monkeypatch
 def test_features_equal_open_clips_own(params: Params, picture: Pixels) -> None:
     """Our preprocessing of the view `full` is open_clip's transform, and the space is the projected one."""
     import open_clip
-    from PIL import Image
 
     ours = load_backbone(params.backbone)
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{weights.LAB_CLIP}")
@@ -125,7 +124,7 @@ def test_slots_are_means_by_area(tokens: int, slots: int, rng: np.random.Generat
 def test_a_tower_without_tokens_says_so() -> None:
     found = load_backbone(random_vit(model="RN50"))
     assert not found.has_patches
-    with pytest.raises(ValueError, match="RN50 has no patch tokens: set features.patches to false"):
+    with pytest.raises(ValueError, match=r"RN50 has no patch tokens: set features.patches to false"):
         found.encode_patches(np.zeros((1, 224, 224, 3), np.uint8))
 
 
