@@ -124,7 +124,7 @@ def test_slots_are_means_by_area(tokens: int, slots: int, rng: np.random.Generat
 def test_a_tower_without_tokens_says_so() -> None:
     found = load_backbone(random_vit(model="RN50"))
     assert not found.has_patches
-    with pytest.raises(ValueError, match="RN50 has no patch tokens: set features.patches to false"):
+    with pytest.raises(ValueError, match=r"RN50 has no patch tokens: set features.patches to false"):
         found.encode_patches(np.zeros((1, 224, 224, 3), np.uint8))
 
 

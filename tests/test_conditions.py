@@ -59,7 +59,7 @@ def test_noise_has_its_sigma_and_depends_on_seed_and_picture_alone() -> None:
     grey = np.full((200, 200, 3), 128, np.uint8)
     noise = made({"op": "noise", "sigma": 8}, seed=3)
     found = apply(noise, grey, ID).astype(float) - 128
-    # 120,000 draws: the standard error of the deviation is 8 / sqrt(240,000) = 0.016; rounding adds 1/12 to the variance.
+    # 120,000 draws: the deviation's standard error is 8 / sqrt(240,000) = 0.016; rounding adds 1/12 to the variance.
     assert abs(found.std() - math.sqrt(64 + 1 / 12)) < 0.1 and abs(found.mean()) < 0.1
     assert (apply(noise, grey, ID) == apply(noise, grey, ID)).all()
     for other in (apply(noise, grey, "b" * 64), apply(made({"op": "noise", "sigma": 8}, seed=4), grey, ID)):

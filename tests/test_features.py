@@ -25,6 +25,7 @@ from nsnet.features import extraction, merge
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN, Condition, apply
 from nsnet.features.contracts import Features, Patches
+from nsnet.features.encode import run_job
 from nsnet.features.extraction import Counts, keys_of, update_features
 from nsnet.features.matrices import FeatureReader
 from nsnet.features.parts import read_stats
@@ -288,7 +289,7 @@ def test_jobs_are_values_that_another_process_may_run(
     pictures = [image_id for job in jobs for image_id, _ in job.pictures]
     assert len(pictures) == len(set(pictures)) == 36
     for job in jobs[::2]:  # as if elsewhere
-        extraction.run_job(job, backbone, tmp_path / "store", BATCH)
+        run_job(job, backbone, tmp_path / "store", BATCH)
     assert update(request_of).computed == sum(len(job.pictures) for job in jobs[1::2])
     update(request_of, "alone")
     assert contents(tmp_path) == contents(tmp_path, "alone")
@@ -374,7 +375,7 @@ def test_the_reader_gives_matrices_in_order_and_says_what_is_missing(
         {"image_ids": []},
     ):
         asked = {"backbone_id": backbone.id, "condition": "clean", "view": "crop", "draw": 0, "image_ids": image_ids}
-        with pytest.raises(ValueError, match="holds: backbone [0-9a-f]{12}, condition clean, view crop, draw 0; "):
+        with pytest.raises(ValueError, match=r"holds: backbone [0-9a-f]{12}, condition clean, view crop, draw 0; "):
             FeatureReader(table).matrix(**{**asked, **changes})  # type: ignore[arg-type]
 
 

@@ -8,7 +8,8 @@ bytes depend on what was asked for alone, and no more than a bucket is held.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsnet.core.contracts import Table, check
+from nsnet.core.contracts import check
 from nsnet.core.files import atomic_path
+from nsnet.features.ahead import ahead
 from nsnet.features.contracts import Features, Patches
 from nsnet.features.parts import DamagedPart, parquet_options, read_part
 from nsnet.features.plan import Plan, Request
@@ -27,6 +29,7 @@ from nsnet.features.plan import Plan, Request
 # Bytes of features that a bucket may hold, and that are gathered before they are dealt out.
 BUCKET = 64_000_000
 GATHERED = 16_000_000
+THREADS = 2
 DIGITS = "0123456789abcdef"
 _NUMBERS = {"float32": (pl.Float32, 4), "float16": (pl.Float16, 2)}
 _KEPT = ["image_id", "view", "draw", "rule", "feature", "rows", "cols", "entropy", "patches"]
@@ -63,12 +66,17 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
             stack.enter_context(pq.ParquetWriter(path, schema, **parquet_options(schema)))
             for (path, _, _), schema in zip(tables, schemas, strict=True)
         ]
-        for bucket in _bucket_names(digits):
+
+        def made(bucket: str) -> list[pa.Table]:
             rows = _bucket(folder / bucket)
             if rows is None:
-                continue
-            for writer, make, kind in zip(writers, (feature_rows, patch_rows), (Features, Patches), strict=True):
-                _append(writer, kind, make(rows, plan.backbone_id, width, request.dtype))
+                return []
+            kinds = ((Features, feature_rows), (Patches, patch_rows))
+            return [_arrow(check(kind, make(rows, plan.backbone_id, width, request.dtype))) for kind, make in kinds]
+
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
+        for rows in ahead(pool, made, _bucket_names(digits), THREADS):
+            list(pool.map(_append, writers, rows))
     shutil.rmtree(folder)
 
 
@@ -118,9 +126,9 @@ def patch_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> 
     )
 
 
-def _append(writer: pq.ParquetWriter, kind: type[Table], frame: pl.DataFrame) -> None:
-    if frame.height:
-        writer.write_table(_arrow(check(kind, frame)), row_group_size=frame.height)
+def _append(writer: pq.ParquetWriter, rows: pa.Table) -> None:
+    if rows.num_rows:
+        writer.write_table(rows, row_group_size=rows.num_rows)
 
 
 def _arrow(frame: pl.DataFrame) -> pa.Table:
@@ -155,22 +163,31 @@ def _gathered(plan: Plan) -> Iterator[pa.Table]:
     """The chosen rows of several parts together, with the condition's name in the out."""
     tables: list[pa.Table] = []
     size = 0
-    for path, chosen in plan.chosen():
-        try:
-            rows = read_part(path, _KEPT)
-        except DamagedPart as error:
-            plan.forget(path)
-            raise Incomplete(str(error)) from error
-        taken = rows.take(pa.array([row for row, _ in chosen])).append_column(
-            "condition", pa.array([name for _, name in chosen], pa.string())
-        )
-        tables.append(_uniform(taken, plan.request))
-        size += taken.nbytes
-        if size > GATHERED:
-            yield pa.concat_tables(tables)
-            tables, size = [], 0
+    with ThreadPoolExecutor(THREADS) as pool:
+        for taken in ahead(pool, lambda part: _chosen_rows(plan, *part), plan.chosen(), 2 * THREADS):
+            if isinstance(taken, Path):
+                plan.forget(taken)
+                raise Incomplete(f"{taken} is damaged")
+            tables.append(taken)
+            size += taken.nbytes
+            if size > GATHERED:
+                yield pa.concat_tables(tables)
+                tables, size = [], 0
     if tables:
         yield pa.concat_tables(tables)
+
+
+def _chosen_rows(plan: Plan, path: Path, chosen: Sequence[tuple[int, str]]) -> pa.Table | Path:
+    """Some rows of a part, or the part itself if it is damaged."""
+    try:
+        rows = read_part(path, _KEPT)
+    except DamagedPart:
+        return path
+    wanted = [row for row, _ in chosen]
+    if wanted != list(range(rows.num_rows)):
+        rows = rows.take(pa.array(wanted))
+    names = pa.array([name for _, name in chosen], pa.string())
+    return _uniform(rows.append_column("condition", names), plan.request)
 
 
 def _uniform(rows: pa.Table, request: Request) -> pa.Table:
