@@ -1,4 +1,4 @@
-"""Tests. `checked` is how array types are checked at run time in them (pytest's option --jaxtyping-packages names it)."""
+"""Tests. `checked` checks array types at run time in them (pytest's option --jaxtyping-packages names it)."""
 
 from beartype import BeartypeConf, beartype
 

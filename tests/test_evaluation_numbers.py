@@ -106,7 +106,7 @@ def test_weights_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="row of weights is empty"):
         pool.against(np.array([0.5]), np.array([[1.0], [0.0], [1.0]]))
     # The run-time check of array types, on in these tests, is the first to see it.
-    with pytest.raises((ValueError, TypeCheckError), match="reals: scores of shape|weights"):
+    with pytest.raises((ValueError, TypeCheckError), match=r"reals: scores of shape|weights"):
         RealPool(np.array([0.1, 0.2]), np.ones((3, 3)), 0.5)
 
 
