@@ -22,6 +22,7 @@ from nsnet.detectors.thresholds import balanced_accuracy, choose_threshold
 from nsnet.training.runner import Runner
 from tests.training import BASIS, CPU, WIDTH, cnn, context, examples, features, linear, pictures, scored
 
+pytestmark = pytest.mark.usefixtures("single_thread")
 
 def unit(rows: Any) -> Any:
     return rows / np.linalg.norm(rows, axis=1, keepdims=True)
@@ -153,6 +154,11 @@ def test_cnn_control_learns_a_trace_and_not_the_brightness(rng: np.random.Genera
     assert ((scored(detector, check) >= 0.5) == check.labels).mean() > 0.95
 
 
+def fit_any(detector: PublishedDetector) -> None:
+    shown = examples(np.zeros((2, WIDTH), np.float32), np.array([0, 1]))
+    detector.fit(shown, shown, Runner(CPU, 0))
+
+
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 def test_published_head_scores_unnormalised_features(tmp_path: Path, rng: np.random.Generator, suffix: str) -> None:
     weight, bias = rng.standard_normal((1, WIDTH)).astype(np.float32), np.array([0.3], np.float32)
@@ -182,22 +188,20 @@ def test_another_published_head_is_refused_in_one_line(tmp_path: Path, tensors: 
     file = tmp_path / "head.pth"
     torch.save(tensors, file)
     detector = PublishedDetector(PublishedSettings(view="crop", weights=str(file)), context())
-    shown: Any = None
     with pytest.raises(ValueError, match=found) as error:
-        detector.fit(shown, shown, shown)
+        fit_any(detector)
     assert str(file) in str(error.value) and "expected weight (1, 12) and bias (1,)" in str(error.value)
 
 
 @pytest.mark.parametrize("name", ["head.pth", "head.safetensors"])
 def test_unreadable_published_heads_are_named(tmp_path: Path, name: str) -> None:
     detector = PublishedDetector(PublishedSettings(view="crop", weights=str(tmp_path / name)), context())
-    shown: Any = None
     with pytest.raises(FileNotFoundError, match="head"):
-        detector.fit(shown, shown, shown)
+        fit_any(detector)
     for content in (b"", b"no weights at all"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match="cannot be read"):
-            detector.fit(shown, shown, shown)
+            fit_any(detector)
 
 
 def slow_threshold(scores: Any, labels: Any) -> tuple[float, float]:
