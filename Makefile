@@ -26,6 +26,7 @@ test: env  ## Run linter, type checker and tests
 	ruff check
 	ruff format --check
 	mypy
+	lint-imports
 	pytest
 
 clean:  ## Remove what the pipeline made; DVC's cache, which brings it back, and the environment stay

@@ -20,6 +20,8 @@ from nsnet.params import Params, load_params
 
 ROOT = Path(__file__).parent.parent
 REALSET = Path(os.environ.get("NSNET_REALSET", ROOT.parent / "shared" / "realset"))
+# Of the tiny project.
+DETECTORS, SEEDS = 15, 2
 TRACKED = ("nsnet", "flows", "dvc.yaml", "data.dvc", "params.yaml", "pyproject.toml", "constraints.txt", "prefect.yaml")
 
 
@@ -60,7 +62,9 @@ def tiny(values: dict[str, Any]) -> dict[str, Any]:
     """The shipped parameters at a size that runs in seconds."""
     values["lab"] |= {"train_per_class": 24, "validation_per_class": 8, "test_real": 16, "test_fakes": 4, "workers": 1}
     values["corpus"]["workers"] = 1
-    values["train"] |= {"epochs": 2, "cnn_epochs": 1}
+    values["train"]["seeds"] = list(range(SEEDS))
+    values["train"]["defaults"]["linear"]["epochs"] = 2
+    values["train"]["defaults"]["cnn"]["epochs"] = 1
     values["evaluate"]["bootstrap"] = 50
     return values
 
@@ -92,9 +96,10 @@ def commit(folder: Path) -> None:
         subprocess.run(["git", *identity, *words], cwd=folder, check=True, env={**os.environ, **dates})
 
 
-def run(project: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a command of the environment inside a project, with that project's own nsnet."""
-    finished = subprocess.run(words, cwd=project, env=environment(project), capture_output=True, text=True)
+def run(folder: Path, *words: str, check: bool = True, project: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command of the environment inside a folder, with the nsnet of `project`: by default the folder's own."""
+    settings = environment(project or folder)
+    finished = subprocess.run(words, cwd=folder, env=settings, capture_output=True, text=True)
     if check and finished.returncode:
         raise AssertionError(f"{' '.join(words)} failed:\n{finished.stdout}\n{finished.stderr}")
     return finished

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from safetensors.torch import load_file, save_file
 
 from nsnet.core.device import one_thread
 from nsnet.core.parquet import SHARDS
 from nsnet.core.provenance import file_sha256
-from nsnet.corpus.images import Pixels, load_rgb
+from nsnet.corpus.images import Pixels, decode_rgb
 from nsnet.semantics.captions import blip_captions, caption_images, load_blip, model_id
 from nsnet.semantics.settings import CaptionSource
 from tests.blip import WORDS, make_blip
@@ -186,8 +182,14 @@ def run(cache: Path, images: dict[str, Path], folder: Path, batch: int = 3) -> p
 
 
 def contents(cache: Path) -> list[bytes]:
-    files = sorted(cache.iterdir())
-    assert [path.name for path in files] == [f"blip-{shard}.parquet" for shard in SHARDS]
+    """Every shard's bytes, which its name is the hash of."""
+    files = sorted(cache.glob("*/*"))
+    digits = [file_sha256(path)[:16] for path in files]
+    shards = [path.name[0] for path in files]
+    assert [path.name for path in files] == [
+        f"{shard}-{digit}.parquet" for shard, digit in zip(shards, digits, strict=True)
+    ]
+    assert sorted(set(shards)) == shards and set(shards) <= set(SHARDS)
     return [path.read_bytes() for path in files]
 
 
@@ -215,18 +217,19 @@ def test_known_pictures_are_not_captioned_again(
     assert contents(tmp_path / "grown") == contents(tmp_path / "whole")
     few = run(tmp_path / "whole", dict(items[:6]), blip)
     assert few["image_id"].to_list() == sorted(dict(items[:6])) and len(seen) == 8
+    assert run(tmp_path / "whole", images, blip).equals(whole) and len(seen) == 8, "captions not asked for are kept"
 
 
 def test_an_interrupted_run_goes_on_where_it_was(
     tmp_path: Path, images: dict[str, Path], blip: Path, seen: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(path: Path) -> Pixels:
-        if path == images[sorted(images)[5]]:
+    def broken(content: bytes) -> Pixels:
+        if content == images[sorted(images)[5]].read_bytes():
             raise KeyboardInterrupt
-        return load_rgb(path)
+        return decode_rgb(content)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("nsnet.semantics.captions.load_rgb", broken)
+        patch.setattr("nsnet.semantics.captions.decode_rgb", broken)
         run(tmp_path / "a", images, blip)
     assert seen == [3], "the second batch is lost, the first is kept"
     resumed = run(tmp_path / "a", images, blip)
@@ -241,30 +244,33 @@ def test_another_model_shares_nothing(tmp_path: Path, images: dict[str, Path], b
     assert model_id(other) != model_id(blip)
     before, after = run(tmp_path / "cache", few, blip), run(tmp_path / "cache", few, other)
     assert seen == [3, 3] and before["caption"].to_list() != after["caption"].to_list()
-    stored = pl.read_parquet(tmp_path / "cache" / "blip-*.parquet")
-    assert set(stored["model_id"]) == {model_id(other)} and stored.height == 3
+    assert {path.name for path in (tmp_path / "cache").iterdir()} == {model_id(blip), model_id(other)}
+    assert run(tmp_path / "cache", few, blip).equals(before) and seen == [3, 3], "the first model's are still there"
 
 
-def test_a_folder_that_is_no_captioner_is_refused(tmp_path: Path, images: dict[str, Path]) -> None:
-    with pytest.raises(FileNotFoundError, match=r"captions\.model: .*config\.json"):
-        run(tmp_path, images, tmp_path / "nowhere")
-    folder = make_blip(tmp_path / "blip", seed=2)
-    weights = load_file(folder / "model.safetensors")
-    partial: dict[str, Any] = {name: value for name, value in weights.items() if "text_decoder" not in name}
-    save_file(partial, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ValueError, match=r"lacks .* weights of a captioner"):
-        run(tmp_path / "cache", images, folder)
-    assert not (tmp_path / "cache").exists()
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))
-    with pytest.raises(ValueError, match="type 'clip'"):
-        model_id(folder)
-    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(FileNotFoundError, match="safetensors"):
-        model_id(folder)
+def test_a_damaged_shard_is_named_and_made_anew(
+    tmp_path: Path, images: dict[str, Path], blip: Path, seen: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = run(tmp_path, images, blip)
+    before = contents(tmp_path)
+    shard = sorted(tmp_path.glob("*/*.parquet"))[0]
+    rows = pl.read_parquet(shard).with_columns(caption=pl.lit("a lie"))
+    rows.write_parquet(shard)  # a whole Parquet file: only its hash tells
+    seen.clear()
+    assert run(tmp_path, images, blip).equals(whole)
+    assert sum(seen) == rows.height
+    assert f"{shard} is damaged: set aside as damaged-{shard.name}" in capsys.readouterr().err
+    shard.with_name(f"damaged-{shard.name}").unlink()
+    assert contents(tmp_path) == before
 
 
-def test_without_transformers_the_extra_is_named(blip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(ImportError, match=r"nsnet\[captions\]"):
-        load_blip(blip, "cpu", 1)
+def test_pictures_that_changed_are_named_after_the_others_are_captioned(
+    tmp_path: Path, images: dict[str, Path], blip: Path, seen: list[int]
+) -> None:
+    first, second = sorted(images)[:2]
+    swapped = {**images, first: images[second], second: images[first]}
+    with pytest.raises(ValueError, match=r"(?s)2 picture\(s\) changed since they were ingested.*\.png.*\.png"):
+        run(tmp_path, swapped, blip)
+    assert sum(seen) == len(images) - 2
+    run(tmp_path, images, blip)
+    assert sum(seen) == len(images)

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from nsnet.cli.main import app
 from nsnet.core.console import print_table
-from nsnet.reporting.tables import markdown_table
+from nsnet.core.printing import markdown_table
 from tests.conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()
@@ -36,19 +36,57 @@ def test_readme_queries_run_and_give_the_columns_shown(project: Path, command: s
     assert len(finished.stdout.splitlines()) > 2
 
 
-def test_readme_leaderboard_is_the_table() -> None:
-    for name in ("leaderboard_biased", "controls"):
-        table = [line for line in (ROOT / "tables" / f"{name}.md").read_text().splitlines() if line.startswith("|")]
-        assert "\n".join(table) in README, f"README.md does not show tables/{name}.md as it is"
+def rows_of(name: str) -> list[dict[str, str]]:
+    """Rows of a table in README, by the first words of its header."""
+    lines = README.split(f"| {name} |", 1)[1].splitlines()
+    header = [name, *(cell.strip() for cell in lines[0].strip(" |").split("|"))]
+    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:] if line.startswith("|")]
+    return [dict(zip(header, row, strict=True)) for row in cells[: _height(lines[2:])]]
+
+
+def _height(lines: list[str]) -> int:
+    return next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))
+
+
+def _shown(row: dict[str, Any], name: str) -> str:
+    return f"{row[name]:.3f} ({row[name + '_low']:.3f}..{row[name + '_high']:.3f})"
+
+
+def test_readme_leaderboard_is_the_committed_table() -> None:
+    table = pl.read_csv(ROOT / "tables/leaderboard_biased.csv").to_dicts()
+    shown = rows_of("detector")
+    assert [row["detector"] for row in shown] == [row["detector"] for row in table]
+    for ours, theirs in zip(shown, table, strict=True):
+        assert ours["acc"] == _shown(theirs, "acc")
+        assert ours["another generator"] == f"{theirs['acc_population_low']:.3f}..{theirs['acc_population_high']:.3f}"
+        for column, name in (("AP", "ap"), ("AUROC", "auroc"), ("acc, chosen threshold", "acc_validation")):
+            assert ours[column] == f"{theirs[name]:.3f}"
+
+
+def test_readme_controls_are_the_committed_table() -> None:
+    lines = [line for line in (ROOT / "tables/controls.md").read_text().splitlines() if line.startswith("|")]
+    assert "\n".join(lines) in README
+
+
+def test_readme_claims_are_committed_differences() -> None:
+    tables = {name: pl.read_csv(ROOT / f"tables/differences_{name}.csv") for name in ("biased", "unbiased")}
+    claims = rows_of("trained on")
+    assert len(claims) >= 6
+    for claim in claims:
+        place = {"detector": claim["detector"], "reference": claim["minus"], "group": "held-out", "metric": "acc"}
+        [row] = tables[claim["trained on"]].filter(**place).to_dicts()
+        assert claim["acc"] == _shown(row, "difference")
+        ends = f"{row['difference_population_low']:.3f}..{row['difference_population_high']:.3f}"
+        assert claim["another generator"] == ends
 
 
 def test_readme_tree_names_what_there_is() -> None:
     tree = re.search(r"```text\n(nsnet/.*?)```", README, flags=re.DOTALL)
     assert tree is not None
     names = [name for line in tree.group(1).splitlines() for name in line.split("  ")[0].split()]
-    there = {path.relative_to(ROOT).as_posix() for path in (ROOT / "nsnet").glob("[a-z]*.py")}
     assert [name for name in names if not (ROOT / name).exists()] == []
-    assert there <= set(names), there - set(names)
+    packages = {path.parent.relative_to(ROOT).as_posix() + "/" for path in (ROOT / "nsnet").glob("*/__init__.py")}
+    assert packages <= set(names), packages - set(names)
 
 
 def test_make_help_explains_itself() -> None:

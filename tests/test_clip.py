@@ -13,8 +13,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from nsnet.core.provenance import file_sha256
-from nsnet.features.backbone import LAB_SHA256, LAB_WEIGHTS, Backbone, load_backbone
+from nsnet.features.backbone import Backbone, load_backbone
 from nsnet.features.views import make_view
+from nsnet.features.weights import LAB_SHA256, LAB_WEIGHTS
 from nsnet.lab.corpus import Picture, make_picture
 from nsnet.lab.quality import recompress
 from nsnet.params import Params
@@ -65,7 +66,7 @@ def test_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     """Four steps in one go, or two and two: the same checkpoint."""
     import shutil
 
-    from nsnet.features.backbone import LAB_CLIP
+    from nsnet.features.weights import LAB_CLIP
     from nsnet.studies.clip_training import CONFIG
 
     states = []

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 from PIL import Image
 
-from nsnet.corpus.duplicates import NEAR, find_duplicates
-from nsnet.corpus.images import inspect
+from nsnet.corpus.account import account
+from nsnet.corpus.duplicates import NEAR, detail, find_duplicates, similarity
 from nsnet.corpus.ingest import Corpus, ingest
+from nsnet.corpus.inspection import inspect
 from tests.conftest import REALSET
 from tests.trees import draw
 
@@ -61,17 +63,18 @@ def test_banded_search_equals_a_loop_over_all_pairs() -> None:
         bits[i + 1] = bits[i]
         bits[i + 1, random.permutation(256)[: i // 2]] ^= 1
     bits[61] = 1 - bits[60]  # as far apart as two that share a band can be
-    bits[61, 16:32] = bits[60, 16:32]
+    bits[61, 43:64] = bits[60, 43:64]
     hashes = [np.packbits(row).tobytes().hex() for row in bits]
     images = pl.DataFrame(
         {"path": [f"{i:02d}" for i in range(62)], "image_id": hashes, "pixel_id": hashes, "phash": hashes}
     ).with_columns(status=pl.lit("used"))
+    alike = pl.DataFrame({"path": images["path"], "thumb": [random.bytes(1024)] * 62})
     expected = sorted(
         (f"{b:02d}", f"{a:02d}", int((bits[a] != bits[b]).sum()))
         for a, b in itertools.combinations(range(62), 2)
         if 0 < (bits[a] != bits[b]).sum() <= NEAR
     )
-    found = find_duplicates(images).filter(kind="near")
+    found = find_duplicates(images, lambda paths: alike.filter(pl.col("path").is_in(paths))).filter(kind="near")
     assert found.select("path", "original", "distance").rows() == expected
     assert len(expected) == NEAR
 
@@ -129,17 +132,64 @@ def test_one_picture_with_both_labels_stops_the_run(tmp_path: Path) -> None:
         read(root)
 
 
+def test_similarity_is_the_correlation_of_what_blocks_hide(tmp_path: Path) -> None:
+    thumbs = [inspect(draw(tmp_path / f"{seed}.png", seed)).thumb for seed in range(2)]
+    parts = []
+    for thumb in thumbs:
+        grey = np.array(list(thumb or b""), np.float64).reshape(32, 32)
+        for top, left in itertools.product(range(0, 32, 4), repeat=2):
+            block = grey[top : top + 4, left : left + 4]
+            block -= np.mean(block)
+        parts.append(grey.ravel())
+    one, two = (detail(thumb or b"") for thumb in thumbs)
+    # 1e-12: float64, 1,024 terms
+    assert similarity(one, two) == pytest.approx(np.asarray(np.corrcoef(parts))[0, 1], abs=1e-12)
+    assert similarity(one, one) == 1.0
+    blocks = np.arange(64, dtype=np.uint8).reshape(8, 8).repeat(4, 0).repeat(4, 1)
+    assert similarity(one, detail(blocks.tobytes())) is None, "without detail there is nothing to compare"
+
+
+def test_hashes_alone_are_no_leak(tmp_path: Path) -> None:
+    """Two pictures coarsely alike, as two of one prompt are: in training and test they are told, and stop nothing."""
+    root = tmp_path / "own"
+    rng = np.random.default_rng(0)
+
+    def fine() -> npt.NDArray[np.float64]:
+        detail = rng.normal(0, 1, (8, 4, 8, 4))
+        return (detail - detail.mean((1, 3), keepdims=True)).reshape(32, 32).repeat(8, 0).repeat(8, 1)
+
+    shared = rng.integers(40, 210, (8, 8)).repeat(32, 0).repeat(32, 1) + 3 * fine()
+    for name in ("train/x/1_fake/a.png", "test/x/1_fake/b.png"):
+        (root / name).parent.mkdir(parents=True)
+        Image.fromarray((shared + 2 * fine()).clip(0, 255).astype(np.uint8)).save(root / name)
+    draw(root / "train/x/0_real/c.png", 1)
+    draw(root / "test/x/0_real/d.png", 2)
+    corpus = read(root)
+    (pair,) = corpus.duplicates.iter_rows(named=True)
+    assert pair["kind"] == "near" and not pair["confirmed"] and 0 < pair["distance"] <= NEAR
+    assert pair["similarity"] == pytest.approx(9 / 13, abs=0.05)  # the shared part's power; 768 free numbers: s.d. 0.02
+    assert "1 pairs of near hashes whose detail differs" in account(corpus)
+    resaved(root / "train/x/1_fake/a.png", root / "test/x/1_fake/e.jpg", 0.5, quality=90)
+    with pytest.raises(ValueError, match=r"own/x: 1 near to a training picture, e\.g\. test/x/1_fake/e\.jpg"):
+        read(root)
+
+
 @pytest.mark.skipif(not REALSET.exists(), reason="the real pictures are not part of the project")
 def test_near_threshold_on_real_pictures(tmp_path: Path) -> None:
-    """Re-saved and halved copies are near, the 147 different pictures are not."""
+    """Re-saved, halved and doubled copies are near and confirmed, the 147 different pictures neither."""
     files = sorted(path for path in REALSET.rglob("*") if path.suffix.lower() in (".png", ".jpg", ".jpeg", ".webp"))
     rows = []
     for i, path in enumerate(files):
         copies = [path]
         if i % 7 == 0:
-            copies += [resaved(path, tmp_path / f"{i}.jpg", quality=50), resaved(path, tmp_path / f"{i}.png", 0.5)]
+            copies += [
+                resaved(path, tmp_path / f"{i}.jpg", quality=50),
+                resaved(path, tmp_path / f"{i}.png", 0.5),
+                resaved(path, tmp_path / f"{i}-2.png", 2),
+            ]
         rows += [{"path": f"{i}-{n}", **vars(inspect(copy))} for n, copy in enumerate(copies)]
-    pairs = find_duplicates(pl.DataFrame(rows, infer_schema_length=None))
+    images = pl.DataFrame(rows, infer_schema_length=None)
+    pairs = find_duplicates(images, lambda paths: images.filter(pl.col("path").is_in(paths)).select("path", "thumb"))
     near = {tuple(sorted((a.split("-")[0], b.split("-")[0]))) for a, b in pairs.select("path", "original").iter_rows()}
     assert near == {(str(i), str(i)) for i in range(0, len(files), 7)}
-    assert pairs.height == 3 * len(near)
+    assert pairs.height == 6 * len(near) and pairs["confirmed"].all()

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import resource
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
-from nsnet.corpus.images import Inspection, inspect, load_rgb
+from nsnet.corpus.account import account
+from nsnet.corpus.images import decode_rgb, load_rgb
 from nsnet.corpus.ingest import ingest
-from nsnet.stages.corpus import account
+from nsnet.corpus.inspection import Inspection, Limits, inspect
 from tests.trees import draw
 
 
@@ -71,11 +74,47 @@ def png(header: bytes, body: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
+def late_exif(path: Path) -> None:
+    """A PNG whose EXIF lies behind its pixels."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    body = exif.tobytes()[6:]
+    chunk = struct.pack(">I", len(body)) + b"eXIf" + body + struct.pack(">I", zlib.crc32(b"eXIf" + body))
+    content = draw(path, 21).read_bytes()
+    path.write_bytes(content[:-12] + chunk + content[-12:])
+
+
 def bomb(path: Path) -> None:
     """A valid PNG of 40,000 x 40,000 pixels in a few kilobytes."""
     side = 40_000
     body = zlib.compress(bytes(side // 8 + 1) * 100)
     path.write_bytes(png(struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0), body))
+
+
+def damaged_png(path: Path) -> None:
+    """One wrong byte in the compressed data."""
+    content = bytearray(draw(path, 17).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def odd_checksum(path: Path) -> None:
+    """Wrong where no decoder looks: the checksum of a PNG's pixels."""
+    content = bytearray(draw(path, 18).read_bytes())
+    content[-13] ^= 0xFF  # before the end chunk's twelve bytes
+    path.write_bytes(content)
+
+
+def without_end(path: Path, size: int) -> None:
+    """The last bytes are gone: a JPEG's end marker or a PNG's end chunk."""
+    path.write_bytes(draw(path, 19).read_bytes()[:-size])
+
+
+def other_format(path: Path, kind: str) -> None:
+    """A format that Pillow reads and nsnet does not, under a picture's usual name."""
+    image = Image.open(draw(path, 20))
+    image.load()
+    image.save(path, format=kind)
 
 
 FILES: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
@@ -91,7 +130,7 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
     "rotated.jpg": (rotated, "used", "EXIF orientation 6 not applied"),
     "exif.jpg": (broken_exif, "used", None),
     "dot.png": (lambda path: draw(path, 6, (1, 1)), "rejected", "too small: 1 x 1, at least 8 a side"),
-    "bomb.png": (bomb, "rejected", "decompression bomb"),
+    "bomb.png": (bomb, "rejected", "too many pixels: "),
     "panorama.jpg": (lambda path: draw(path, 7, (20_000, 60)), "used", None),
     "icc.png": (lambda path: draw(path, 8, icc_profile=b"no profile"), "used", "broken ICC profile ignored"),
     "srgb.png": (lambda path: draw(path, 9, icc_profile=_srgb()), "used", None),
@@ -106,6 +145,15 @@ FILES: dict[str, tuple[Callable[[Path], object], str, str | None]] = {
     "pages.tif": (moving, "rejected", "several pages"),
     "circle.png": (lambda path: path.symlink_to(path.name), "rejected", "unreadable: Too many levels"),
     "below.png": (lambda path: path.symlink_to("folder.png/inner.png/x.png"), "rejected", "unreadable: "),
+    "damaged.png": (damaged_png, "rejected", "cannot be decoded"),
+    "checksum.png": (odd_checksum, "used", "wrong checksum of chunk IDAT: may be damaged"),
+    "endless.jpg": (partial(without_end, size=2), "rejected", "cannot be decoded: "),
+    "endless.png": (partial(without_end, size=12), "used", "no end chunk: may be truncated"),
+    "avif.jpg": (partial(other_format, kind="AVIF"), "rejected", "cannot be decoded: AVIF is not read; expected"),
+    "j2k.png": (partial(other_format, kind="JPEG2000"), "rejected", "cannot be decoded: JPEG 2000 is not read"),
+    "ppm.png": (partial(other_format, kind="PPM"), "rejected", "cannot be decoded: no picture of a known format"),
+    "tga.png": (partial(other_format, kind="TGA"), "rejected", "cannot be decoded: no picture of a known format"),
+    "late.png": (late_exif, "used", "EXIF orientation 6 not applied"),
     "folder.png/inner.png": (lambda path: draw(path, 10), "used", None),
 }
 
@@ -155,12 +203,34 @@ def test_every_odd_file_is_in_the_account(tmp_path: Path) -> None:
 def test_unreadable_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Simulated: whoever may read everything, as root may, cannot make a file that refuses."""
 
-    def refuse(self: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
 
     path = draw(tmp_path / "a.png", 1)
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr("nsnet.corpus.inspection.open_regular", refuse)
     assert inspect(path) == Inspection(None, 0, reason="unreadable: Permission denied")
+
+
+def test_large_files_and_pictures_are_refused_unread(tmp_path: Path) -> None:
+    """Six gigabytes that take no space on disk: reading them would take more memory than there is."""
+    path = tmp_path / "sparse.png"
+    path.write_bytes(draw(tmp_path / "a.png", 1).read_bytes())
+    os.truncate(path, 6_000_000_000)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = inspect(path)
+    assert found == Inspection(None, 6_000_000_000, reason="too large: 6000000000 bytes, at most 200000000")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000  # kilobytes
+    small = inspect(tmp_path / "a.png", Limits(max_pixels=150 * 140 - 1))
+    assert (small.image_id, small.width, small.format) == (None, 150, "PNG")
+    assert small.reason == "too many pixels: 150 x 140, at most 20999"
+
+
+def test_pixels_of_bytes_are_those_of_the_file(tmp_path: Path) -> None:
+    path = draw(tmp_path / "a.png", 1)
+    assert (decode_rgb(path.read_bytes()) == load_rgb(path)).all()
+    other_format(tmp_path / "b.png", "TGA")
+    with pytest.raises(UnidentifiedImageError):
+        load_rgb(tmp_path / "b.png")
 
 
 def test_sixteen_bits_keep_their_high_byte(tmp_path: Path) -> None:

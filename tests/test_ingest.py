@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from nsnet.corpus.account import account
 from nsnet.corpus.ingest import ingest
-from nsnet.stages.corpus import account
 from tests.trees import TREES, draw, read
 
 
@@ -78,13 +78,21 @@ def test_unknown_layout_is_told(tmp_path: Path) -> None:
     root.mkdir()
     with pytest.raises(ValueError, match="no pictures found"):
         read(root)
-    draw(root / "cats/a.png", 1)
-    with pytest.raises(ValueError, match="folders 0_real and 1_fake"):
+    for number in range(5):
+        draw(root / f"cats/{number}.png", 1 + number)
+    told = (
+        r"5 pictures lie in .*own, but none with a label, e\.g\. cats/0\.png: .*; expected .*folders 0_real and 1_fake"
+    )
+    with pytest.raises(ValueError, match=told):
         read(root)
+    (root / "more.zip").write_bytes(b"PK")
+    with pytest.raises(ValueError, match=r"5 pictures lie.*1 archives want unpacking first"):
+        read(root)
+    (root / "more.zip").unlink()
     # Beside pictures with a role, one without is rejected and named.
-    draw(root / "0_real/b.png", 2)
+    draw(root / "0_real/b.png", 9)
     images = read(root).images
-    assert images.filter(path="cats/a.png")["reason"][0] == "the folders above it name no label"
+    assert images.filter(path="cats/0.png")["reason"][0] == "the folders above it name no label"
 
 
 def test_links_are_followed_and_archives_told(tmp_path: Path) -> None:

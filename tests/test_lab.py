@@ -10,17 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nsnet.core.world import LAB_SUITE
 from nsnet.lab import scenes
 from nsnet.lab.camera import photograph
-from nsnet.lab.corpus import BIASED, UNBIASED, make_picture, plan, render_corpus
+from nsnet.lab.corpus import BIASED, POOL, UNBIASED, make_picture, plan, render_corpus
+from nsnet.lab.portable import Image
 from nsnet.lab.settings import Lab
 from nsnet.lab.simulators import simulator, simulators
 from nsnet.params import Params
 from nsnet.studies import calibration
+from nsnet.suites import suite
 
 
 @pytest.fixture(scope="module")
-def photo() -> scenes.Image:
+def photo() -> Image:
     rng = np.random.default_rng(11)
     return photograph(scenes.render(scenes.draw_scene(rng), rng), rng)
 
@@ -31,7 +34,7 @@ def test_forty_simulators_in_five_families() -> None:
 
 
 @pytest.mark.parametrize("key", list(simulators()))
-def test_simulator(key: str, photo: scenes.Image) -> None:
+def test_simulator(key: str, photo: Image) -> None:
     maker = simulator(key)
     one, two = (maker.apply(photo, np.random.default_rng(3), maker.strength) for _ in range(2))
     assert one.shape == photo.shape and one.dtype == np.float32 and np.isfinite(one).all()
@@ -44,12 +47,29 @@ def test_simulator(key: str, photo: scenes.Image) -> None:
     assert documented and len(documented) > 40
 
 
+def test_the_suite_is_what_the_code_renders() -> None:
+    lab = suite(LAB_SUITE)
+    assert list(lab.generators) == list(simulators())
+    for key, maker in simulators().items():
+        found = lab.generators[key]
+        assert (found.name, found.family, found.folders) == (key, maker.family, [key])
+        assert (found.native_size, found.real_pool) == (scenes.SIZE, POOL)
+        assert found.note == (inspect.getdoc(maker.apply) or "").partition("\n")[0]
+        assert found.in_domain_for in ([], [BIASED, UNBIASED])
+    assert {key: pool.folders for key, pool in lab.pools.items()} == {POOL: [POOL]}
+    assert list(lab.training_sets) == [BIASED, UNBIASED]
+    for training_set in lab.training_sets.values():
+        for source in training_set.sources:
+            own = lab.generators[source.generator]
+            assert (source.family, source.folders) == (own.family, own.folders) and own.in_domain_for
+
+
 def test_unknown_simulator_gets_near_names() -> None:
     with pytest.raises(ValueError, match="did you mean copy_move"):
         simulator("copymove")
 
 
-def test_camera_noise_is_a_sensors(photo: scenes.Image) -> None:
+def test_camera_noise_is_a_sensors(photo: Image) -> None:
     """Shot noise grows with the light, and the mosaic leaves green sharper than red and blue."""
     rng = np.random.default_rng(0)
     dark, light = (photograph(np.full((224, 224, 3), level, np.float32), rng) ** 2.2 for level in (0.05, 0.5))

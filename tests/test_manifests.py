@@ -48,6 +48,37 @@ def test_manifest_gives_roles_captions_and_splits(tmp_path: Path) -> None:
     ]
 
 
+def test_new_folders_beside_a_manifest_speak_for_themselves(tmp_path: Path) -> None:
+    """A manifest at the top governs the folders it lists; others have one of their own, or a layout, or no role."""
+    root = tmp_path / "data"
+    names = (
+        "lab/a.png",
+        "lab/new.png",
+        "top.png",
+        "mine/0_real/b.png",
+        "mine/1_fake/c.png",
+        "yours/d.png",
+        "rest/e.png",
+    )
+    for seed, name in enumerate(names):
+        draw(root / name, seed)
+    (root / "manifest.csv").write_text("path,label,suite\nlab/a.png,real,lab\n")
+    (root / "yours/manifest.csv").write_text("path,label,generator\nd.png,fake,sdxl\n")
+    (root / "lab/manifest.csv").write_text("path,label\nnew.png,fake\n")  # not read: the one at the top governs lab
+    corpus = read(root)
+    assert set(corpus.samples.select("suite", "generator", "label").iter_rows()) == {
+        ("lab", "real", 0),
+        ("data", "mine", 0),
+        ("data", "mine", 1),
+        ("yours", "sdxl", 1),
+    }
+    assert dict(corpus.images.filter(status="rejected").select("path", "reason").iter_rows()) == {
+        "lab/new.png": "not listed in the manifest",
+        "top.png": "not listed in the manifest",
+        "rest/e.png": "not listed in the manifest, and the folders above it name no label",
+    }
+
+
 @pytest.mark.parametrize("name", ["manifest.csv", "manifest.jsonl", "manifest.parquet"])
 def test_manifests_of_all_formats_in_a_suites_folder(tmp_path: Path, name: str) -> None:
     root = tmp_path / "data"

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from nsnet.corpus.images import inspect
+from nsnet.corpus.inspection import Limits, inspect
 from nsnet.corpus.scan import scan
 from nsnet.corpus.tree import file_names
 from tests.trees import draw
@@ -97,7 +97,7 @@ def test_touched_files_are_hashed_but_not_decoded(tree: Path, tmp_path: Path, mo
     expected = pl.read_parquet(index)
     for path in tree.iterdir():
         os.utime(path, (HOUR_AGO + 60, HOUR_AGO + 60))
-    monkeypatch.setattr("nsnet.corpus.scan.inspect", lambda path: pytest.fail(f"{path} was decoded"))
+    monkeypatch.setattr("nsnet.corpus.scan.inspect", lambda path, limits: pytest.fail(f"{path} was decoded"))
     assert scan(tree, index, []).inspected == 5
     assert pl.read_parquet(index).drop("mtime_ns").equals(expected.drop("mtime_ns"))
 
@@ -126,11 +126,11 @@ def test_what_could_not_be_read_is_tried_again(tree: Path, tmp_path: Path, monke
     """A permission or a disk that came back changes neither size nor time."""
     index = tmp_path / "index.parquet"
 
-    def refuse(self: Path) -> bytes:
-        raise PermissionError(13, "Permission denied", str(self))
+    def refuse(path: Path) -> object:
+        raise PermissionError(13, "Permission denied", str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "read_bytes", refuse)
+        patched.setattr("nsnet.corpus.inspection.open_regular", refuse)
         scan(tree, index, [])
     assert set(pl.read_parquet(index)["reason"]) == {"unreadable: Permission denied"}
     assert scan(tree, index, []).inspected == 5
@@ -195,7 +195,52 @@ def test_interrupted_scan_leaves_the_old_index(tree: Path, tmp_path: Path, monke
     scan(tree, index, [])
     before = index.read_bytes()
     draw(tree / "new.png", 8)
-    monkeypatch.setattr("nsnet.corpus.scan.inspect", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("nsnet.corpus.scan.inspect", lambda path, limits: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         scan(tree, index, [])
     assert index.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["tree", "index.parquet"]
+
+
+def test_limits_that_change_are_asked_of_known_files_too(tree: Path, tmp_path: Path) -> None:
+    """A file that a limit refused is looked at again, and one that a new limit refuses is not taken from the index."""
+    index = tmp_path / "index.parquet"
+    draw(tree / "large.png", 9, (300, 200))
+    age(tree / "large.png")
+
+    def reasons(limits: Limits) -> dict[str, str]:
+        scan(tree, index, [], limits=limits)
+        return dict(pl.read_parquet(index).filter(status="rejected").select("path", "reason").iter_rows())
+
+    assert reasons(Limits()) == {}
+    few = Limits(max_pixels=150 * 140)
+    assert reasons(few) == {"large.png": "too many pixels: 300 x 200, at most 21000"}
+    assert scan(tree, index, [], limits=few).known == 5, "what is within the limits is not looked at again"
+    size = (tree / "large.png").stat().st_size
+    assert reasons(Limits(max_bytes=size - 1))["large.png"] == f"too large: {size} bytes, at most {size - 1}"
+    assert reasons(Limits()) == {}
+
+
+def test_files_elsewhere_are_not_read(tree: Path, tmp_path: Path) -> None:
+    """A picture's link may lead to another of the tree; out of it only whole folders, in manifests those at the top."""
+    draw(tmp_path / "pool/x.png", 20)
+    (tmp_path / "pool/y.png").symlink_to("x.png")
+    (tree / "a").mkdir()
+    links: dict[str, str | Path] = {
+        "inside.png": "0.png",
+        "outside.png": tmp_path / "pool/x.png",
+        "top": tmp_path / "pool",
+        "a/deep": tmp_path / "pool",
+        "device.png": "/dev/zero",
+        "a/up.png": "../1.png",
+        "top/more": tmp_path,  # lies in the pool
+    }
+    for name, target in links.items():
+        (tree / name).symlink_to(target)
+    draw(tmp_path / "secret.png", 21)
+    index = tmp_path / "index.parquet"
+    scan(tree, index, ["top/x.png", "a/deep/x.png", "top/more/secret.png"])
+    rows = dict(pl.read_parquet(index).select("path", "reason").iter_rows())
+    out = {name for name, reason in rows.items() if reason and reason.startswith("link out of the tree")}
+    assert out == {"outside.png", "device.png", "a/deep/x.png", "top/more/secret.png"}
+    assert {"inside.png", "a/up.png", "top/x.png", "top/y.png", "a/deep/y.png"} <= rows.keys() - out
+    assert pl.read_parquet(index).filter(pl.col("path").is_in(out))["image_id"].null_count() == 4

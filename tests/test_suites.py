@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from nsnet.cli.suites import app
 from nsnet.params import Params
-from nsnet.suites import FOLDER, LAB_TRAIN_SIMULATORS, Registry, build_registry, protocols, suite, suites
+from nsnet.suites import FOLDER, Registry, build_registry, protocols, suite, suites
 from nsnet.suites.page import page
 from tests.conftest import ROOT
 
@@ -55,8 +55,7 @@ def test_generators_per_suite() -> None:
         "chameleon": 1,
         "lab": 40,
     }
-    published = {f"{key}.yaml" for key in suites() if key != "lab"}
-    assert {path.name for path in (FOLDER / "registry").iterdir()} == published | {"protocols.yaml"}
+    assert {path.stem for path in (FOLDER / "registry").iterdir()} == {*suites(), "protocols"}
 
 
 def test_universalfakedetect_is_eleven_domains_of_forensynths_and_eight_more() -> None:
@@ -137,9 +136,10 @@ def test_in_domain() -> None:
 
 
 def test_lab_says_what_params_say(params: Params) -> None:
-    assert list(LAB_TRAIN_SIMULATORS) == params.lab.train_simulators
+    for training_set in suite("lab").training_sets.values():
+        assert [source.generator for source in training_set.sources] == params.lab.train_simulators
     for key, generator in suite("lab").generators.items():
-        assert bool(generator.in_domain_for) == (key in LAB_TRAIN_SIMULATORS)
+        assert bool(generator.in_domain_for) == (key in params.lab.train_simulators)
         assert generator.note and generator.native_size == 224
     found = suite("lab").find_pool("lab-photographs")
     assert found is not None

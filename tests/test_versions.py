@@ -9,10 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 import yaml
+from dvc.utils.hydra import apply_overrides
+from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
+from typer.testing import CliRunner
 
+from nsnet.cli.main import app
 from nsnet.corpus.ingest import ingest
 from nsnet.corpus.versions import data_diff, pin, refuse_drift
-from tests.conftest import commit, run
+from tests.conftest import ROOT, commit, run
 from tests.trees import draw
 
 GENERATORS = ("progan", "biggan", "stargan")
@@ -157,3 +161,47 @@ def test_a_local_remote_brings_the_data_back(copy: Path, tmp_path: Path) -> None
     run(clone, "dvc", "commit", "--force", "--quiet", "data.dvc")
     run(clone, "dvc", "push", "--quiet")
     assert len([path for path in (tmp_path / "store").rglob("*") if path.is_file()]) == sent + 2
+
+
+def test_pin_and_dvc_write_the_same_bytes(copy: Path, tmp_path: Path) -> None:
+    """Long lines and all: neither re-wraps what the other wrote."""
+    corpus = ingest(copy / "data", tmp_path / "index.parquet")
+    samples = corpus.samples.with_columns(
+        suite=pl.lit("a suite with a name so long that a line of eighty columns ends")
+    )
+    pointer = copy / "data.dvc"
+    pointer.write_text("# a comment, kept by both\n" + pointer.read_text())
+    pin(copy, samples, corpus.images, "2026-11-20")
+    pinned = pointer.read_bytes()
+    assert pinned.startswith(b"# a comment") and b"a suite with a name" in pinned
+    assert max(map(len, pinned.splitlines())) <= 88, "no long line, so nothing would be wrapped"
+    for words in (("commit", "--force", "--quiet", "data.dvc"), ("repro", "--quiet", "--force", "data.dvc")):
+        run(copy, "dvc", *words)
+        assert pointer.read_bytes() == pinned, words
+    pin(copy, samples, corpus.images, "2026-11-20")
+    assert pointer.read_bytes() == pinned
+
+
+@pytest.mark.parametrize("name", ["params.yaml", "data.dvc"])
+def test_files_that_dvc_rewrites_are_as_dvc_writes_them(name: str, tmp_path: Path) -> None:
+    """`dvc exp run -S` rewrites params.yaml: what it does not set must stay as it is, comments and all."""
+    text = (ROOT / name).read_text()
+    assert dumps_yaml(parse_yaml_for_update(text, name)) == text
+    if name == "params.yaml":
+        shutil.copy(ROOT / name, tmp_path)
+        apply_overrides(tmp_path / name, ["corpus.workers=7"])
+        changed = zip(text.splitlines(), (tmp_path / name).read_text().splitlines(), strict=True)
+        assert [(before.strip(), after.strip()) for before, after in changed if before != after] == [
+            ("workers: 2", "workers: 7")
+        ]
+
+
+def test_the_gate_is_shut_where_there_is_no_project(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "empty").mkdir()
+    for folder, lacking in ((tmp_path / "empty", "has no data.dvc and no .dvc"), (copy, "has no data.dvc, so nothing")):
+        (folder / "data.dvc").unlink(missing_ok=True)
+        monkeypatch.chdir(folder)
+        refused = CliRunner().invoke(app, ["data", "gate"])
+        assert refused.exit_code == 1 and lacking in refused.stderr

@@ -14,7 +14,12 @@ from nsnet.core.world import LAB_MODEL, describe
         (["genimage"], LAB_MODEL, None, "NOT MEANINGFUL: real pictures (genimage) "),
         (["genimage", "lab"], LAB_MODEL, None, "NOT MEANINGFUL: real pictures (genimage) "),
         (["lab"], "ViT-L-14", "openai", "MIXED: simulated generators seen by ViT-L-14"),
-        (["lab", "genimage"], "ViT-L-14", "openai", "MIXED: simulated generators beside real pictures (genimage) seen by"),
+        (
+            ["lab", "genimage"],
+            "ViT-L-14",
+            "openai",
+            "MIXED: simulated generators beside real pictures (genimage) seen by",
+        ),
         (["genimage", "aigibench"], "ViT-L-14", "openai", "REAL: pictures of aigibench, genimage seen by ViT-L-14"),
         (["genimage"], "ViT-L-14", "random", "RANDOM: pictures of genimage seen by ViT-L-14 with untrained weights"),
         (["lab"], "ViT-L-14", "random", "RANDOM: pictures of lab seen by ViT-L-14"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nsnet.cli.project import known_project, project
 from nsnet.core.console import clear_errors, print_table
-from nsnet.core.paths import Paths
 
 app = typer.Typer(no_args_is_help=True, help="Versions of the raw corpora in data/.")
 
@@ -25,7 +24,7 @@ def diff(revision: Annotated[str, typer.Argument(help="Git revision to compare w
     from nsnet.corpus.versions import data_diff
 
     with clear_errors():
-        changes = data_diff(Path(), revision)
+        changes = data_diff(project().root, revision)
     print_table(changes.columns, changes.iter_rows())
     print(f"{changes.height} generators differ between {revision} and now")
 
@@ -41,7 +40,7 @@ def gate() -> None:
     from nsnet.corpus.versions import refuse_drift
 
     with clear_errors():
-        print(refuse_drift(Path()))
+        print(refuse_drift(project().root))
 
 
 @app.command()
@@ -62,8 +61,8 @@ def pin(
     from nsnet.corpus.contracts import Images, Samples
     from nsnet.corpus.versions import pin
 
-    paths = Paths()
+    paths = known_project()
     with clear_errors():
         samples, images = (read_table(kind, paths.table(kind)) for kind in (Samples, Images))
-        written = pin(Path(), samples, images, accessed or datetime.date.today().isoformat())
+        written = pin(paths.root, samples, images, accessed or datetime.date.today().isoformat())
     print("\n".join(f"{name}: {len(facts['generators'])} generators and pools" for name, facts in written.items()))

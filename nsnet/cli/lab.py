@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nsnet.cli.project import known_project
 from nsnet.core.console import clear_errors
 
 app = typer.Typer(no_args_is_help=True, help="The embedded lab: its CLIP and its simulators.")
@@ -37,7 +38,7 @@ def train_clip(
 
     # Read when torch is loaded. Threads that spin while they wait take the renderers' time: 1.2 against 1.0 s a step.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from nsnet.features.backbone import LAB_CLIP
+    from nsnet.features.weights import LAB_CLIP
     from nsnet.studies.clip_training import CONFIG, WEIGHTS, train_clip
 
     folder = out or work / "clip"
@@ -56,13 +57,12 @@ def zero_shot(count: Annotated[int, typer.Option(help="Unseen pictures, at least
 
       nsnet lab zero-shot --count 256
     """
-    from nsnet.core.paths import Paths
     from nsnet.features.backbone import load_backbone
     from nsnet.params import load_params
     from nsnet.studies.zero_shot import zero_shot
 
     with clear_errors():
-        for name, value in zero_shot(load_backbone(load_params(Paths().params).backbone), count).items():
+        for name, value in zero_shot(load_backbone(load_params(known_project().params).backbone), count).items():
             print(f"{name:14s} {value:.3f}")
 
 
@@ -84,14 +84,13 @@ def calibrate(
 
       nsnet lab calibrate --search --only copy_move
     """
-    from nsnet.core.paths import Paths
     from nsnet.lab.simulators import simulator, simulators
     from nsnet.params import load_params
     from nsnet.studies.calibration import REQUIRED, learnability, weakest_strength
 
     short = []
     with clear_errors():
-        params = load_params(Paths().params)
+        params = load_params(known_project().params)
         for key in only or list(simulators()):
             strength = weakest_strength(key, params, pictures) if search else simulator(key).strength
             reached = learnability(key, strength, params, pictures)
@@ -115,10 +114,9 @@ def leakage(
     """
     import polars as pl
 
-    from nsnet.core.paths import Paths
-    from nsnet.reporting.tables import markdown_table
+    from nsnet.core.printing import markdown_table
     from nsnet.studies.content_probes import leakage
 
     with clear_errors():
-        frames = [leakage(Paths(), name, rank or [0, 14, 30, 60]) for name in view or ["mosaic", "crop"]]
+        frames = [leakage(known_project(), name, rank or [0, 14, 30, 60]) for name in view or ["mosaic", "crop"]]
         print(markdown_table(pl.concat(frames)), end="")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from nsnet.cli.project import known_project
 from nsnet.core.console import clear_errors, print_table
 
 app = typer.Typer(no_args_is_help=True, help="Every training so far, kept until it is pruned.")
@@ -19,11 +21,10 @@ def list_runs() -> None:
 
       nsnet runs list
     """
-    from nsnet.core.paths import Paths
     from nsnet.training.contracts import Runs
     from nsnet.training.runs import RunStore, asked_runs
 
-    paths = Paths()
+    paths = known_project()
     with clear_errors():
         store = RunStore(paths.run_store)
         asked = asked_runs(paths) if paths.table(Runs).exists() else set()
@@ -48,12 +49,32 @@ def prune(
 
       nsnet runs prune --dry-run
     """
-    from nsnet.core.paths import Paths
     from nsnet.training.runs import RunStore, asked_runs
 
-    paths = Paths()
+    paths = known_project()
     with clear_errors():
         deleted = RunStore(paths.run_store).prune(asked_runs(paths), dry_run)
     for name in deleted:
         print(name)
     print(f"{len(deleted)} runs {'would be ' if dry_run else ''}deleted")
+
+
+@app.command()
+def export(
+    out: Annotated[Path, typer.Argument(help="Folder for `nsnet score --detectors`.")],
+    detector: Annotated[list[str] | None, typer.Option(help="Which detectors; all if left out.")] = None,
+    training_set: Annotated[list[str] | None, typer.Option(help="Which training sets; all if left out.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Which seeds; all if left out.")] = None,
+) -> None:
+    """Copy trained detectors of the last `dvc repro` into a folder of their own.
+
+    Example:
+
+      nsnet runs export exported --detector nsnet --detector univfd --seed 0
+    """
+    from nsnet.training.exports import export_runs
+
+    paths = known_project()
+    with clear_errors():
+        runs = export_runs(paths, out, detector or [], training_set or [], seed or [])
+    print(f"{runs.height} detectors in {out}")

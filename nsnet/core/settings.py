@@ -18,7 +18,9 @@ from nsnet.core.faults import fault_lines
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Model = TypeVar("Model", bound=BaseModel)
-Value = TypeVar("Value")
+
+# Mappings and lists within each other. Settings need six; Python's own limit, where a reader falls over, is near 1,000.
+DEEPEST = 20
 
 
 class Section(BaseModel):
@@ -31,16 +33,40 @@ def read_values(path: Path) -> Any:
     """The plain values of a YAML file.
 
     Raises:
-        ValueError: the file is no YAML.
+        ValueError: the file is no YAML, or holds anchors, aliases or more than DEEPEST levels: a few
+            lines of those grow to gigabytes.
     """
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = path.read_text(encoding="utf-8")
+        _refuse_tricks(text)
+        return yaml.safe_load(text)
+    # ValueError: dates such as 2026-13-45, numbers too long, bytes that are no UTF-8.
+    except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
+def _refuse_tricks(text: str) -> None:
+    """Look at the events of a YAML text, which nest nothing, before its values are built."""
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        name = getattr(event, "anchor", None)
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError(f"line {line}: alias *{name}; expected the value itself, written out")
+        if name is not None:
+            raise ValueError(f"line {line}: anchor &{name}; expected values without names, written out")
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise ValueError(f"line {line}: more than {DEEPEST} levels of mappings and lists within each other")
+
+
 def validated(values: Any, model: type[Model], source: str) -> Model:
-    """Build a `model` from plain values that came from `source`.
+    """Build a `model` from plain values.
+
+    Args:
+        values: as `read_values` gives them.
+        model: what they should be.
+        source: where they come from, for messages.
 
     Raises:
         ValueError: all faults at once, each with its place, what was expected and, for an
@@ -56,19 +82,27 @@ def validated(values: Any, model: type[Model], source: str) -> Model:
 def load_section(path: Path, name: str, model: type[Model]) -> Model:
     """Read one section of params.yaml.
 
+    Args:
+        path: the file.
+        name: the section.
+        model: what it should be.
+
     Raises:
-        ValueError: as `read_values` and `validated`.
+        ValueError: as `read_values` and `validated`, or the file holds no sections.
     """
-    return validated((read_values(path) or {}).get(name), model, f"section {name} of {path}")
+    values = read_values(path) or {}
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds a {type(values).__name__}; expected sections, each with its settings")
+    return validated(values.get(name), model, f"section {name} of {path}")
 
 
-def load_value(path: Path, place: str, kind: type[Value]) -> Value:
-    """Read one value of another package's section, such as `train.conditions`, without that package.
+def load_value(path: Path, place: str, kind: Any) -> Any:
+    """Read a value that is no section of its own, such as `train.conditions`, without the package that owns it.
 
     Args:
         path: params.yaml.
         place: names from the top, separated by dots.
-        kind: type of the value.
+        kind: type of the value, as pydantic understands it.
 
     Raises:
         ValueError: it is missing or of another type; as `read_values`.
@@ -77,6 +111,6 @@ def load_value(path: Path, place: str, kind: type[Value]) -> Value:
     for name in place.split("."):
         found = found.get(name) if isinstance(found, dict) else None
     try:
-        return TypeAdapter(kind).validate_python(found, strict=True)
+        return TypeAdapter(kind).validate_python(found)
     except ValidationError as error:
-        raise ValueError(f"{place} of {path}: expected {kind}, got {found!r}") from error
+        raise ValueError(f"{place} of {path}: {error}") from error

@@ -18,12 +18,31 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
 from nsnet.core.contracts import make
-from nsnet.corpus.contracts import BiasAudit
-from nsnet.corpus.pairings import Pairing
+from nsnet.core.parquet import read_table, write_table
+from nsnet.core.paths import Paths
+from nsnet.corpus.contracts import BiasAudit, Images, Samples
+from nsnet.corpus.pairings import Pairing, pairings
+from nsnet.corpus.settings import Audit
 
 # The file's size in bytes is left out: at one quality it measures the picture's content.
 FACTS = ("format", "mode", "width", "height", "aspect", "jpeg_quality", "has_exif")
 FOLDS = 5
+
+
+def audit_corpus(paths: Paths, settings: Audit) -> pl.DataFrame:
+    """Write and return the table bias_audit.
+
+    Args:
+        paths: project whose tables images and samples are read.
+        settings: the section audit.
+
+    Raises:
+        FileNotFoundError, ValueError: as `nsnet.core.parquet.read_table` and `pairings`.
+    """
+    images, samples = (read_table(kind, paths.table(kind)) for kind in (Images, Samples))
+    found = audit(images, pairings(samples), settings.flag_auc, settings.seed)
+    write_table(BiasAudit, found, paths.table(BiasAudit))
+    return found
 
 
 def audit(images: pl.DataFrame, pairs: list[Pairing], flag_auc: float, seed: int) -> pl.DataFrame:
@@ -52,7 +71,13 @@ def audit(images: pl.DataFrame, pairs: list[Pairing], flag_auc: float, seed: int
 def file_auc(real: pl.DataFrame, fake: pl.DataFrame, seed: int) -> tuple[float | None, float, float]:
     """Out-of-fold AUC of a small decision tree on the files' facts, with its 95 % interval.
 
-    The AUC is None, and the interval 0..1, with fewer than two files on a side.
+    Args:
+        real, fake: rows of the table images, with a column aspect.
+        seed: of the folds.
+
+    Returns:
+        AUC, lower and upper end; the AUC is None, and the interval 0..1, with fewer than two
+        files on a side.
     """
     folds = min(FOLDS, real.height, fake.height)
     if folds < 2:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from nsnet.core.files import open_regular
+from nsnet.corpus.images import FORMATS
 from nsnet.corpus.layouts import EXPECTED, Role
 from nsnet.corpus.manifests import assign_roles, listed_roles
 from nsnet.corpus.tree import file_names, is_archive
@@ -22,8 +24,14 @@ def check_folder(
 ) -> list[dict[str, str]]:
     """Compare a tree with the suites in it: one row per generator, training set and reason not to use a file.
 
-    Columns suite, name, real, fake, unreadable, expected and finding. A file is unreadable
-    if its header cannot be read; it is counted as found all the same.
+    Args:
+        root: the tree.
+        name: which suite it is; found from the tree if left out.
+        advance: told how many files were looked at.
+
+    Returns:
+        Columns suite, name, real, fake, unreadable, expected and finding. A file is unreadable if
+        its header cannot be read; it is counted as found all the same.
 
     Raises:
         FileNotFoundError: no such folder.
@@ -63,9 +71,7 @@ def check_folder(
 
 def _readable(path: Path) -> bool:
     try:
-        if not path.is_file():
-            return False
-        with Image.open(path):
+        with open_regular(path) as stream, Image.open(stream, formats=FORMATS):
             return True
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return False

@@ -15,10 +15,10 @@ class Images(Table):
     """One row per file found. images in = used + rejected; each picture (pixel_id) is used once."""
 
     path: str = pa.Field(unique=True, description="path below the corpus folder, / separated")
-    image_id: str = pa.Field(nullable=True, description="sha256 of the file's bytes, hex; null if it could not be read")
+    image_id: str = pa.Field(nullable=True, description="sha256 of the file's bytes, hex; null if it was not read")
     bytes: pl.Int64 = pa.Field(ge=0, description="file size in bytes")
-    width: pl.Int32 = pa.Field(nullable=True, description="pixels; null if the file could not be decoded")
-    height: pl.Int32 = pa.Field(nullable=True, description="pixels; null if the file could not be decoded")
+    width: pl.Int32 = pa.Field(nullable=True, description="pixels; null if the file could not be opened")
+    height: pl.Int32 = pa.Field(nullable=True, description="pixels; null if the file could not be opened")
     format: str = pa.Field(nullable=True, description="container as decoded: JPEG, PNG, WEBP, ...")
     mode: str = pa.Field(nullable=True, description="colour mode as stored, before conversion to RGB")
     jpeg_quality: pl.Int32 = pa.Field(
@@ -28,7 +28,7 @@ class Images(Table):
     pixel_id: str = pa.Field(nullable=True, description="sha256 of shape and decoded RGB pixels, hex; null if rejected")
     phash: str = pa.Field(nullable=True, description="256-bit DCT hash, hex; null if rejected or flat")
     status: str = pa.Field(isin=["used", "rejected"], description="used, or rejected with a reason")
-    reason: str = pa.Field(nullable=True, description="why it was rejected, or how it was converted")
+    reason: str = pa.Field(nullable=True, description="why it was rejected, or what was done to it or is odd about it")
 
 
 @contract("samples", stage="corpus")
@@ -53,12 +53,16 @@ class Samples(Table):
 
 @contract("duplicates", stage="corpus")
 class Duplicates(Table):
-    """Two used files that show the same picture; within an exact group the first path is the original."""
+    """Two used files that show one picture, or may, if not confirmed; of equal ones the first path is the original."""
 
     path: str = pa.Field(description="images.path of the later file")
     original: str = pa.Field(description="images.path of the first one, which counts")
     kind: str = pa.Field(isin=["bytes", "pixels", "near"], description="equal bytes, equal pixels, or a near hash")
     distance: pl.Int32 = pa.Field(ge=0, description="bits in which the perceptual hashes differ, of 256")
+    similarity: pl.Float64 = pa.Field(
+        nullable=True, ge=-1, le=1 + 1e-9, description="correlation of the thumbnails' detail; null if one has none"
+    )
+    confirmed: bool = pa.Field(description="the same picture: equal, or hash and detail are both near")
     across_suites: bool = pa.Field(description="the files belong to different suites")
     across_splits: bool = pa.Field(description="the files belong to different splits")
     across_labels: bool = pa.Field(description="one file is real and the other fake")

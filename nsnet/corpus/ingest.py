@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from nsnet.core.contracts import check, fit
+from nsnet.core.contracts import check, fit, make
 from nsnet.core.parquet import query
 from nsnet.corpus.contracts import Duplicates, Images, Samples
 from nsnet.corpus.duplicates import count_once, find_duplicates, refuse_leaks, with_scopes
+from nsnet.corpus.inspection import LIMITS, Limits
 from nsnet.corpus.layouts import EXPECTED
 from nsnet.corpus.manifests import assign_roles, listed_roles
 from nsnet.corpus.scan import scan
@@ -39,13 +41,15 @@ def ingest(
     suite: str | None = None,
     workers: int = 1,
     allow_leakage: list[str] | None = None,
+    limits: Limits = LIMITS,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Corpus:
     """Read a tree of corpora into the tables images, samples and duplicates.
 
-    The layout is found from the tree (`nsnet.corpus.layouts`), or told by a manifest at the top or
-    in top-level folders. Every file that looks like a picture, or that a manifest names,
-    becomes one row of `images`, used or rejected with a reason; only used ones become samples.
+    The layout is found from the tree (`nsnet.corpus.layouts`), or told by a manifest at the top, for
+    what it lists, or in top-level folders, for each of them. Every file that looks like a picture,
+    or that a manifest names, becomes one row of `images`, used or rejected with a reason; only
+    used ones become samples.
 
     Args:
         root: folder with the pictures.
@@ -53,6 +57,7 @@ def ingest(
         suite: what the corpus is called, if not by its registered or own folder name.
         workers: processes that decode.
         allow_leakage: test generators (suite/name) whose pictures may be seen in training.
+        limits: what is too large to be read.
         advance: told of every batch of files.
 
     Raises:
@@ -63,13 +68,11 @@ def ingest(
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
     folder = root.resolve().name
     listed, governed = listed_roles(root, folder, suite)
-    found = scan(root, index, [role.path for role in listed], workers, advance)
-    facts = pl.read_parquet(index)
+    found = scan(root, index, [role.path for role in listed], workers, limits, advance)
+    facts = pl.read_parquet(index, columns=list(make(Images, []).schema))
     placed, reasons = assign_roles(facts["path"], listed, governed, folder, suite)
     if not placed:
-        archives = sum(is_archive(path) for path in facts["path"])
-        told = f"; {archives} archives want unpacking first" if archives else ""
-        raise ValueError(f"no pictures found in {root}{told}: expected {EXPECTED}")
+        raise ValueError(_nothing_placed(root, facts["path"], reasons))
     images = _reject(fit(Images, facts), reasons)
     if images.filter(status="used").is_empty():
         why = images["reason"].value_counts(sort=True).head(SHOWN).iter_rows()
@@ -77,13 +80,29 @@ def ingest(
             f"none of the {images.height} files in {root} can be used:\n"
             + "\n".join(f"  {count} x {reason}" for reason, count in why)
         )
-    duplicates = find_duplicates(images)
+    duplicates = find_duplicates(images, partial(_thumbs, index))
     images, stands_for = count_once(images, duplicates)
     places = pl.DataFrame(placed)
     samples = _samples(places, stands_for)
     refuse_leaks(samples, images, duplicates, allow_leakage or [])
     scoped = check(Duplicates, with_scopes(duplicates, places))
     return Corpus(check(Images, images.sort("path")), samples, scoped, found.others)
+
+
+def _nothing_placed(root: Path, paths: pl.Series, reasons: dict[str, str]) -> str:
+    """What lies in a tree none of whose pictures has a role, and what was expected."""
+    archives = sum(is_archive(path) for path in paths)
+    told = f"; {archives} archives want unpacking first" if archives else ""
+    if not reasons:
+        return f"no pictures found in {root}{told}: expected {EXPECTED}"
+    path, why = min(reasons.items())
+    many = f"{len(reasons)} pictures lie" if len(reasons) > 1 else "one picture lies"
+    return f"{many} in {root}, but none with a label, e.g. {path}: {why}{told}; expected {EXPECTED}"
+
+
+def _thumbs(index: Path, paths: list[str]) -> pl.DataFrame:
+    """Thumbnails of some files, from the scan's index."""
+    return pl.scan_parquet(index).filter(pl.col("path").is_in(paths)).select("path", "thumb").collect()
 
 
 def _reject(images: pl.DataFrame, reasons: dict[str, str]) -> pl.DataFrame:

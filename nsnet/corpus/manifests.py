@@ -25,6 +25,7 @@ COLUMNS = (
 # Of difflib. A column this like one that is missing is probably mistyped; others are nobody's business.
 ALIKE = 0.75
 SHOWN = 20
+UNLISTED = "not listed in the manifest"
 
 
 def find_manifest(folder: Path) -> Path | None:
@@ -37,10 +38,13 @@ def find_manifest(folder: Path) -> Path | None:
 
 
 def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role], set[str]]:
-    """Roles from the manifests of a tree, and the top-level folders they govern ("" for the whole tree).
+    """Roles from the manifests of a tree, and the top-level folders they govern ("" for files beside them).
+
+    A manifest at the top governs the folders that it lists files of, and the files at the top;
+    each of the other folders may have one of its own.
 
     Args:
-        root: the tree; a manifest at its top governs all of it, else each in a top-level folder that folder.
+        root: the tree.
         folder: what the tree is called where neither `suite` nor the manifest names a suite.
         suite: name of the suite, if the user says so.
     """
@@ -48,12 +52,10 @@ def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role]
         known = named_suite(suite)
         suite = known.key if known else suite
     manifest = find_manifest(root)
-    if manifest:
-        return manifest_roles(manifest, "", suite or _key(folder)), {""}
-    found: list[Role] = []
-    governed = set()
+    found = manifest_roles(manifest, "", suite or _key(folder)) if manifest else []
+    governed = {"", *(_top(role.path) for role in found)} if manifest else set()
     for top in sorted(root.iterdir()):
-        inner = find_manifest(top)
+        inner = find_manifest(top) if shown(top.name) not in governed else None
         if inner:
             name = shown(top.name)
             found += manifest_roles(inner, name, suite or _key(name))
@@ -75,10 +77,17 @@ def assign_roles(
     """
     named = {role.path for role in listed}
     pictures = [path for path in paths if path not in named and not is_archive(path) and not path.endswith("/")]
-    free = [path for path in pictures if not governed & {"", path.partition("/")[0]}]
+    free = [path for path in pictures if _top(path) not in governed]
     placed, unplaced = roles(free, folder, suite)
-    unlisted = dict.fromkeys(set(pictures) - set(free), "not listed in the manifest")
+    unlisted = dict.fromkeys(set(pictures) - set(free), UNLISTED)
+    if "" in governed:
+        unplaced = {path: f"{UNLISTED}, and {why}" for path, why in unplaced.items()}
     return [*listed, *placed], unplaced | unlisted
+
+
+def _top(path: str) -> str:
+    """The folder at the top that a file lies in, "" for a file at the top."""
+    return path.partition("/")[0] if "/" in path else ""
 
 
 def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:

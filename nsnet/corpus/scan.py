@@ -12,10 +12,9 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -24,14 +23,15 @@ import pyarrow.parquet as pq
 
 from nsnet.core.files import atomic_path
 from nsnet.core.provenance import file_sha256
-from nsnet.corpus.images import Inspection, inspect
-from nsnet.corpus.tree import file_names, is_archive
+from nsnet.core.workers import process_pool
+from nsnet.corpus.inspection import LIMITS, Inspection, Limits, inspect
+from nsnet.corpus.tree import file_names, is_archive, leads_out
 
 CHUNK = 4096
 # Starting processes costs more than inspecting fewer files than this.
 WORTH_A_POOL = 500
 # Raised when `inspect` finds other facts in the same bytes: an older index is then not used.
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 # A file changed this shortly before a scan could change again within its time stamp's precision.
 SETTLED_NS = 2_000_000_000
 
@@ -47,6 +47,7 @@ _FACTS = {
     "has_exif": pl.Boolean,
     "pixel_id": pl.String,
     "phash": pl.String,
+    "thumb": pl.Binary,
     "status": pl.String,
     "reason": pl.String,
 }
@@ -67,12 +68,21 @@ def scan(
     index: Path,
     named: list[str],
     workers: int = 1,
+    limits: Limits = LIMITS,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Found:
     """Bring `index` up to date with the pictures below `root`; afterwards it has one row per file, by path.
 
     The files are those of `nsnet.corpus.tree.file_names`. Rows hold path, size, mtime_ns, version
-    and the facts of `nsnet.corpus.images.Inspection`.
+    and the facts of `nsnet.corpus.inspection.Inspection`.
+
+    Args:
+        root: folder with the pictures.
+        index: Parquet file; one of another tree or version is replaced.
+        named: paths that a manifest lists, whatever they look like.
+        workers: processes that decode.
+        limits: what is too large to be read.
+        advance: told how many files were looked at.
     """
     root = root.absolute()
     # Of another tree nothing is known, though names, sizes and times were the same.
@@ -86,7 +96,8 @@ def scan(
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         pool: Executor | None = None
-        before = _Before(index, schema)
+        before = _Before(index, schema, limits)
+        listed = set(named)
         while part := list(itertools.islice(names, CHUNK)):
             files = pl.DataFrame([(name, *_stat(f"{root}/{name}")) for name in part], schema=_STAT, orient="row")
             earlier = before.rows(files)
@@ -95,9 +106,8 @@ def scan(
                 earlier.drop("mtime_ns"), on=["path", "size"], how="left"
             )
             if pool is None and workers > 1 and todo.height >= WORTH_A_POOL:
-                # spawn: forking after a threaded library is loaded can hang
-                pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
-            rows = pl.concat([same, _inspected(root, todo, pool)]).sort("path")
+                pool = stack.enter_context(process_pool(workers))
+            rows = pl.concat([same, _inspected(root, todo, listed, limits, pool)]).sort("path")
             writer.write_table(rows.to_arrow().cast(schema))
             inspected, known = inspected + todo.height, known + same.height
             advance(files.height)
@@ -107,15 +117,16 @@ def scan(
 class _Before:
     """The index of the scan before, read along with the walk."""
 
-    def __init__(self, index: Path, schema: pa.Schema) -> None:
+    def __init__(self, index: Path, schema: pa.Schema, limits: Limits) -> None:
         usable = index.exists() and pq.read_schema(index).equals(schema, check_metadata=True)
         self._groups = _row_groups(index) if usable else iter(())
         self._group = pl.DataFrame(schema=_INDEX)
+        self._limits = limits
 
     def rows(self, files: pl.DataFrame) -> pl.DataFrame:
         """What is known of `files`, which come later in order than those of the call before.
 
-        Files without a hash could not be read; that may have passed, and no time stamp would tell.
+        Files without a hash were not read; what spoke against it may have passed, and no time stamp would tell.
         """
         last, found = files["path"][-1], []
         while True:
@@ -126,8 +137,14 @@ class _Before:
             if group is None:
                 break
             self._group = group
-        usable = (pl.col("version") == INDEX_VERSION) & (pl.col("mtime_ns") >= 0) & pl.col("image_id").is_not_null()
-        return pl.concat(found).filter(usable)
+        pixels = pl.col("width").cast(pl.Int64) * pl.col("height")
+        return pl.concat(found).filter(
+            pl.col("version") == INDEX_VERSION,
+            pl.col("mtime_ns") >= 0,
+            pl.col("image_id").is_not_null(),
+            pl.col("bytes") <= self._limits.max_bytes,
+            pixels.is_null() | (pixels <= self._limits.max_pixels),
+        )
 
 
 def _row_groups(index: Path) -> Iterator[pl.DataFrame]:
@@ -145,20 +162,34 @@ def _stat(path: str) -> tuple[int, int]:
     return facts.st_size, facts.st_mtime_ns if settled else -1
 
 
-def _inspected(root: Path, todo: pl.DataFrame, pool: Executor | None) -> pl.DataFrame:
+def _inspected(root: Path, todo: pl.DataFrame, listed: set[str], limits: Limits, pool: Executor | None) -> pl.DataFrame:
     """Rows of the index for files that are new or changed; `todo` has facts of old files of that size."""
     rows = todo.to_dicts()
-    asked = itertools.repeat(root), todo["path"], todo["image_id"]
+    asked = (
+        itertools.repeat(root),
+        todo["path"],
+        [name in listed for name in todo["path"]],
+        todo["image_id"],
+        itertools.repeat(limits),
+    )
     found: Iterator[Inspection | None]
     found = pool.map(inspect_named, *asked, chunksize=64) if pool else map(inspect_named, *asked)
-    fresh = [{**row, **(asdict(facts) if facts else {})} for row, facts in zip(rows, found, strict=True)]
+    fresh = [{**row, **(vars(facts) if facts else {})} for row, facts in zip(rows, found, strict=True)]
     return pl.DataFrame(fresh, schema=_INDEX).with_columns(version=pl.lit(INDEX_VERSION, pl.Int32))
 
 
-def inspect_named(root: Path, name: str, previous: str | None) -> Inspection | None:
+def inspect_named(root: Path, name: str, listed: bool, previous: str | None, limits: Limits) -> Inspection | None:
     """Inspect one file of a tree, or return None if its content still hashes to `previous`.
 
-    Archives, names that are no UTF-8 and folders that cannot be listed are rejected unread.
+    Archives, names that are no UTF-8, folders that cannot be listed and links that lead out
+    of the tree are rejected unread.
+
+    Args:
+        root: the tree.
+        name: the file below it, / separated.
+        listed: a manifest names the file, rather than the walk through the tree.
+        previous: hash of what was found at the last scan, of a file of this size.
+        limits: what is too large to be read.
     """
     path = root / name
     if name.endswith("/"):
@@ -168,7 +199,9 @@ def inspect_named(root: Path, name: str, previous: str | None) -> Inspection | N
         return Inspection(None, size, reason="archive: unpack it, pictures inside are not read")
     if "\\x" in name and not path.exists():
         return Inspection(None, 0, reason="file name is not UTF-8: rename the file")
+    if leads_out(root, name, listed):
+        return Inspection(None, 0, reason="link out of the tree: link the whole folder, or copy the file")
     with suppress(OSError):  # `inspect` says why it cannot be read
-        if previous is not None and file_sha256(path) == previous:
+        if previous is not None and path.is_file() and file_sha256(path) == previous:
             return None
-    return inspect(path)
+    return inspect(path, limits)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from nsnet.core.settings import Count, Section
+from nsnet.corpus.inspection import PILLOW_PIXELS
 
 
 class Corpus(Section):
@@ -15,6 +16,8 @@ class Corpus(Section):
     suite: str | None
     workers: Count
     allow_leakage: list[str]
+    max_bytes: Count
+    max_pixels: Annotated[int, Field(ge=64, le=PILLOW_PIXELS)]
 
 
 class Audit(Section):

@@ -43,6 +43,33 @@ def file_names(root: Path, named: Iterable[str], others: dict[str, int]) -> Iter
         previous = name
 
 
+def leads_out(root: Path, name: str, listed: bool) -> bool:
+    """Does a file lie elsewhere than its name says: neither below `root` nor below a folder that is linked there?
+
+    Whole folders may lie elsewhere, as downloads on another disk do, and files may link to
+    others of the tree. A single file's link, or a manifest's path, must not make ingest read
+    whatever else this machine holds.
+
+    Args:
+        root: the tree.
+        name: the file below it, / separated.
+        listed: a manifest names the file: then only linked folders at the top of the tree count.
+    """
+    folder = name.rpartition("/")[0]
+    bases = _bases(os.fspath(root), folder, listed)
+    place = os.path.realpath(root / folder)
+    if os.path.islink(root / name):  # noqa: PTH114 - making a Path takes longer than the call
+        place = os.path.dirname(os.path.realpath(root / name))  # noqa: PTH120
+    return not any(place == base or place.startswith(base.rstrip("/") + "/") for base in bases)
+
+
+def _bases(root: str, folder: str, listed: bool) -> tuple[str, ...]:
+    """The real places of a tree and of the linked folders on the way to one of its folders."""
+    parts = folder.split("/") if folder else []
+    ways = ["/".join([root, *parts[:length]]) for length in range(1, (1 if listed else len(parts)) + 1)]
+    return os.path.realpath(root), *(os.path.realpath(way) for way in ways if os.path.islink(way))  # noqa: PTH114
+
+
 def is_archive(name: str) -> bool:
     """Does a path look like an archive that should have been unpacked?"""
     kind = _kind(name)

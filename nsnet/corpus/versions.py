@@ -17,8 +17,8 @@ from typing import Any
 
 import polars as pl
 from dvc.api import DVCFileSystem
+from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 from dvc_data.index import DataIndexDirError
-from ruamel.yaml import YAML
 
 from nsnet.core.files import atomic_path
 from nsnet.core.paths import Paths
@@ -28,14 +28,20 @@ from nsnet.corpus.tree import file_names
 from nsnet.suites import suites
 
 DIFFERENCES = {"suite": pl.String, "generator": pl.String, "added": pl.Int64, "removed": pl.Int64, "changed": pl.Int64}
+POINTER = "data.dvc"
 ELSEWHERE = ("(no suite)", "(no generator)")
 
 
 def data_diff(root: Path, revision: str) -> pl.DataFrame:
     """Generators of data/ with files added, removed or changed between a git revision and now.
 
-    Columns suite, generator, added, removed, changed; reals are under their pool's name, and
-    a renamed file is one removed and one added.
+    Args:
+        root: the project.
+        revision: as git knows it.
+
+    Returns:
+        Columns suite, generator, added, removed, changed; reals are under their pool's name, and
+        a renamed file is one removed and one added.
 
     Raises:
         FileNotFoundError: there is no data/ to compare.
@@ -85,8 +91,15 @@ def refuse_drift(root: Path) -> str:
     """Say that data/ is what the commit says it is, or not there yet, which is no drift; else stop.
 
     Raises:
+        FileNotFoundError: `root` is no project: what it lacks.
         ValueError: with the changes by generator and what to do about them.
     """
+    lacking = [name for name in (POINTER, ".dvc") if not (root / name).exists()]
+    if lacking:
+        raise FileNotFoundError(
+            f"{root.resolve()} has no {' and no '.join(lacking)}, so nothing says what data/ should be:"
+            " run this at the top of a project (the folder with dvc.yaml)"
+        )
     if not Paths(root).data.exists():
         return "there is no data/ yet: `dvc repro` will make or fetch what is committed"
     changes = data_diff(root, "HEAD")
@@ -120,14 +133,13 @@ def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) 
         listing = "\n".join(f"{image_id} {path}" for path, image_id in pairs)
         record = {"images": files.height, "sha256": hashlib.sha256(listing.encode()).hexdigest()[:16]}
         corpora[suite]["generators"][generator] = record
-    pointer = root / "data.dvc"
-    yaml = YAML(typ="rt")  # the round-trip loader keeps comments and builds no Python objects
-    yaml.width = 120
-    content = yaml.load(pointer)
+    pointer = root / POINTER
+    # DVC's own reader and writer: it keeps comments, and DVC, which rewrites the file, will change no byte of it.
+    content = parse_yaml_for_update(pointer.read_text(encoding="utf-8"), str(pointer))
     content["desc"] = "Raw corpora: " + ", ".join(str(facts["title"]) for facts in corpora.values())
     content["meta"] = {"corpora": corpora}
     with atomic_path(pointer) as temporary:
-        yaml.dump(content, temporary)
+        temporary.write_text(dumps_yaml(content), encoding="utf-8")
     return corpora
 
 

@@ -6,8 +6,7 @@ import pandera.polars as pa
 import polars as pl
 
 from nsnet.core.contracts import Table, contract
-
-METRICS = ("acc", "r_acc", "f_acc", "ap", "auroc", "acc_validation", "plain_acc", "plain_ap")
+from nsnet.evaluation.metrics import METRICS
 
 
 @contract("predictions", stage="evaluate")
@@ -70,9 +69,12 @@ class Means(Table):
     population_high: pl.Float64 = pa.Field(nullable=True, description="another generator: upper end of 95 %")
 
 
-@contract("differences", stage="evaluate")
+@contract("paired_differences", stage="evaluate")
 class Differences(Table):
-    """Detector minus reference on the same images, seeds and generators: paired, with both intervals."""
+    """Detector minus reference on the same images, seeds and generators: paired, with both intervals.
+
+    Every two detectors of one training set, in either order; the view `differences` adds what they say.
+    """
 
     training_set: str = pa.Field(description="means.training_set")
     train_condition: str = pa.Field(description="means.train_condition")

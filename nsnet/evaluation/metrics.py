@@ -1,75 +1,184 @@
-"""Accuracy and average precision with bootstrap intervals, for a generator and for means over generators.
+"""Accuracy, average precision and AUROC of fakes against a pool of reals, under many weightings at once.
 
-Real and fake weigh the same, whatever their numbers: acc is the mean of R.Acc and F.Acc,
-and ap gives both classes half of the weight. On suites with as many reals as fakes these
-are the plain accuracy and AP of the literature; a pool of reals shared by many
-generators would otherwise swamp the fakes.
+acc, ap, acc_validation: real and fake weigh the same, whatever their numbers; a pool of
+reals shared by many generators would otherwise swamp the fakes. plain_acc and plain_ap
+count every image once, as published tables do; where both classes are of one size they
+equal acc and ap. A score equal to the threshold counts as fake.
+
+Speed: AP gains recall, and AUROC counts pairs, at the fakes' scores only. So all a
+generator needs of its pool is the weight of the reals at or above each of its scores,
+and the sums that give it are made once for all generators of the pool (`RealPool`).
 """
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 import numpy.typing as npt
+from jaxtyping import Float, Float64, Int
 
-from nsnet.evaluation.contracts import METRICS
+METRICS = ("acc", "r_acc", "f_acc", "ap", "auroc", "acc_validation", "plain_acc", "plain_ap")
+THRESHOLD = 0.5
 
 Array = npt.NDArray[np.float64]
-Weights = npt.NDArray[np.float32]
-THRESHOLD = 0.5
-CONFIDENCE = 0.95
+# Keeps 0 / 0 at 0 where a draw holds no image at or above a score; any weight in use is larger by far.
+TINY = float(np.finfo(np.float64).tiny)
 
 
-def resamples(count: int, draws: int, seed: int, name: str) -> Weights:
-    """Bootstrap counts of `count` images: float32 (1 + draws, count).
+class RealPool:
+    """One run's scores of a pool of reals, with their resamples, ready to meet any number of generators."""
 
-    Row 0 is all ones, the sample itself. The draws depend on `seed` and `name` only, so
-    every detector sees the same ones (paired differences) and a pool shared by several
-    generators is resampled once per draw.
+    def __init__(
+        self, scores: Float[np.ndarray, " n_real"], weights: Float[np.ndarray, "rows n_real"], threshold: float
+    ):
+        """Sum the reals' weights from the highest score down.
+
+        Args:
+            scores: of the reals, higher is more fake, (n_real,).
+            weights: how often each real counts, (1 + draws, n_real); row 0 for the sample itself.
+            threshold: that of acc_validation, from `choose_threshold`.
+
+        Raises:
+            ValueError: no reals, scores that are not finite, weights of another width or with an empty row.
+        """
+        _check("reals", scores, weights)
+        order = np.argsort(scores, kind="stable")
+        self.scores = np.asarray(scores, np.float64)[order]
+        self.threshold = threshold
+        # Row k: weight of the reals from the k-th lowest up; one image a row, so that picking images copies blocks.
+        self.upward = np.zeros((len(order) + 1, len(weights)))
+        np.cumsum(weights.T[order[::-1]], axis=0, dtype=np.float64, out=self.upward[-2::-1])
+        self.total = self.upward[0]
+
+    def called_real(self, threshold: float) -> Float64[np.ndarray, " rows"]:
+        """Weight of the reals with scores below a threshold, float64 (1 + draws,)."""
+        return self.total - self.upward[np.searchsorted(self.scores, threshold)]
+
+    def against(
+        self, fake: Float[np.ndarray, " n_fake"], fake_weights: Float[np.ndarray, "rows n_fake"]
+    ) -> dict[str, Float64[np.ndarray, " rows"]]:
+        """All metrics of one generator's fakes against this pool.
+
+        AP is the sum of precision times recall gained over the distinct scores (as
+        scikit-learn's), AUROC the share of pairs in order, ties half (Mann & Whitney 1947).
+
+        Args:
+            fake: scores, (n_fake,).
+            fake_weights: (1 + draws, n_fake), with as many rows as the pool's.
+
+        Returns:
+            Metric of `METRICS` to float64 (1 + draws,); entry 0 is the value on the sample itself.
+
+        Raises:
+            ValueError: no fakes, scores that are not finite, weights of another shape or with an empty row.
+        """
+        _check("fakes", fake, fake_weights)
+        if len(fake_weights) != len(self.total):
+            raise ValueError(f"fakes have {len(fake_weights)} rows of weights, their pool of reals {len(self.total)}")
+        order = np.argsort(-fake, kind="stable")
+        scores = np.asarray(fake, np.float64)[order]
+        weights = fake_weights.T[order].astype(np.float64)
+        first = np.flatnonzero(np.append(True, scores[1:] != scores[:-1]))
+        if len(first) < len(scores):
+            scores, weights = scores[first], np.add.reduceat(weights, first, axis=0)
+        fakes = np.cumsum(weights, axis=0)
+        total = fakes[-1]
+        reals, auroc = self._pairs(scores, weights, total)
+
+        def called_fake(threshold: float) -> Array:
+            called = int(np.sum(scores >= threshold))
+            return fakes[called - 1] if called else np.zeros_like(total)
+
+        r_right, f_right = self.called_real(THRESHOLD), called_fake(THRESHOLD)
+        r_acc, f_acc = r_right / self.total, f_right / total
+        validation = self.called_real(self.threshold) / self.total + called_fake(self.threshold) / total
+        plain_ap = _average_precision(weights, fakes, reals) / total
+        # Balanced: a real weighs n_fake / n_real of a fake; undivided counts keep float64's digits.
+        reals *= total / self.total
+        ap = _average_precision(weights, fakes, reals) / total
+        plain_acc = (r_right + f_right) / (self.total + total)
+        numbers = ((r_acc + f_acc) / 2, r_acc, f_acc, ap, auroc, validation / 2, plain_acc, plain_ap)
+        return dict(zip(METRICS, numbers, strict=True))
+
+    def _pairs(self, scores: Array, weights: Array, total: Array) -> tuple[Array, Array]:
+        """Weight of the reals at or above each score, and the share of pairs (real, fake) in order."""
+        at, over = (np.searchsorted(self.scores, scores, side) for side in ("left", "right"))
+        reals = self.upward[at]
+        outranked = np.einsum("kd,kd->d", weights, reals)
+        tied = np.flatnonzero(at != over)
+        if len(tied):
+            equal = reals[tied] - self.upward[over[tied]]
+            outranked -= np.einsum("kd,kd->d", weights[tied], equal) / 2
+        return reals, 1 - outranked / (total * self.total)
+
+
+def resampled_metrics(
+    real: Float[np.ndarray, " n_real"],
+    fake: Float[np.ndarray, " n_fake"],
+    real_weights: Float[np.ndarray, "rows n_real"],
+    fake_weights: Float[np.ndarray, "rows n_fake"],
+    threshold: float,
+) -> dict[str, Float64[np.ndarray, " rows"]]:
+    """All metrics of one generator under each weighting: `RealPool` for a pool that is met once.
+
+    Returns, raises: as `RealPool` and `RealPool.against`.
     """
-    stream = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "little")
-    rng = np.random.default_rng([seed, stream])
-    counts = rng.multinomial(count, np.full(count, 1 / count), size=draws).astype(np.float32)
-    return np.concatenate([np.ones((1, count), np.float32), counts])
+    return RealPool(real, real_weights, threshold).against(fake, fake_weights)
 
 
-def resampled_metrics(real: Array, fake: Array, real_weights: Weights, fake_weights: Weights) -> dict[str, Array]:
-    """All metrics under each weighting.
+def metrics(
+    real: Float[np.ndarray, " n_real"], fake: Float[np.ndarray, " n_fake"], threshold: float
+) -> dict[str, float]:
+    """All metrics of the sample itself.
+
+    Returns, raises: as `resampled_metrics`, one number for each metric.
+    """
+    numbers = resampled_metrics(real, fake, np.ones((1, len(real))), np.ones((1, len(fake))), threshold)
+    return {metric: float(values[0]) for metric, values in numbers.items()}
+
+
+def choose_threshold(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
+    """The threshold with the highest balanced accuracy; a score at or above it is called fake.
+
+    Candidates are the midpoints of neighbouring distinct scores and the two ends, where all
+    are called fake or none is. Of equally good ones the nearest to 0.5 is taken, then the lower.
 
     Args:
-        real, fake: scores, float64 (n_real,) and (n_fake,).
-        real_weights, fake_weights: (1 + draws, n_real) and (1 + draws, n_fake).
+        scores: of the validation split, (n,).
+        labels: 1 fake, 0 real, (n,).
 
-    Returns:
-        Metric to float64 (1 + draws,); entry 0 is the value on the sample itself.
+    Raises:
+        ValueError: another shape, scores that are not finite, labels other than 0 and 1, or one class only.
     """
-    r_acc = _share(real_weights, real < THRESHOLD)
-    f_acc = _share(fake_weights, fake >= THRESHOLD)
-    ap = _average_precision(real, fake, real_weights, fake_weights)
-    return dict(zip(METRICS, ((r_acc + f_acc) / 2, r_acc, f_acc, ap), strict=True))
+    if scores.shape != labels.shape or scores.ndim != 1 or not np.isfinite(scores).all():
+        raise ValueError(f"expected finite scores and as many labels, got shapes {scores.shape} and {labels.shape}")
+    if set(np.unique(labels)) != {0, 1}:
+        raise ValueError(f"a threshold is chosen on reals (0) and fakes (1), got labels {np.unique(labels)}")
+    distinct = np.unique(np.asarray(scores, np.float64))
+    midpoints = distinct[:-1] + np.diff(distinct) / 2
+    # Between neighbouring floats there is no midpoint: the upper of the two parts them as well.
+    midpoints = np.where(midpoints > distinct[:-1], midpoints, distinct[1:])
+    candidates = np.concatenate([distinct[:1], midpoints, [np.nextafter(distinct[-1], np.inf)]])
+    real, fake = np.sort(scores[labels == 0]), np.sort(scores[labels == 1])
+    r_right = np.searchsorted(real, candidates)
+    f_right = len(fake) - np.searchsorted(fake, candidates)
+    # Twice n_real n_fake times the balanced accuracy: whole numbers, so that ties are exact.
+    right = r_right * len(fake) + f_right * len(real)
+    best = candidates[right == right.max()]
+    return float(best[np.argmin(np.abs(best - THRESHOLD))])
 
 
-def interval(draws: Array) -> tuple[float, float]:
-    """Percentile interval of bootstrap draws (entry 0, the sample itself, left out)."""
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(draws[1:], [tail, 1 - tail])
-    return float(low), float(high)
+def _average_precision(weights: Array, fakes: Array, reals: Array) -> Array:
+    """Sum over scores of precision times fakes gained, (1 + draws,), from sums at or above each score."""
+    flagged = fakes + reals
+    np.maximum(flagged, TINY, out=flagged)
+    np.divide(fakes, flagged, out=flagged)
+    return np.einsum("kd,kd->d", weights, flagged)
 
 
-def _share(weights: Weights, right: npt.NDArray[np.bool_]) -> Array:
-    return (weights @ right.astype(np.float32)).astype(np.float64) / weights.shape[1]
-
-
-def _average_precision(real: Array, fake: Array, real_weights: Weights, fake_weights: Weights) -> Array:
-    """Sum of precision times recall gained over the distinct scores, high to low (as scikit-learn's)."""
-    scores = np.concatenate([fake, real])
-    order = np.argsort(-scores, kind="stable")
-    last_of_tie = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
-    weights = np.concatenate([fake_weights / fake.size, real_weights / real.size], axis=1)[:, order]
-    is_fake = order < fake.size
-    true = np.cumsum(weights * is_fake, axis=1, dtype=np.float64)[:, last_of_tie]
-    flagged = np.cumsum(weights, axis=1, dtype=np.float64)[:, last_of_tie]
-    precision = np.divide(true, flagged, out=np.zeros_like(true), where=flagged > 0)
-    gained = np.diff(true, axis=1, prepend=0)
-    return (precision * gained).sum(axis=1) / true[:, -1]
+def _check(side: str, scores: npt.NDArray[np.floating], weights: npt.NDArray[np.floating]) -> None:
+    if scores.ndim != 1 or not len(scores) or weights.ndim != 2 or weights.shape[1] != len(scores):
+        raise ValueError(f"{side}: scores of shape {scores.shape} with weights of shape {weights.shape}")
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{side}: {int(np.sum(~np.isfinite(scores)))} of {len(scores)} scores are not finite")
+    if not (weights.sum(axis=1) > 0).all():
+        raise ValueError(f"{side}: a row of weights is empty")

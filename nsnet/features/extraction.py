@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,6 +22,7 @@ import torch
 
 from nsnet.core.device import threads
 from nsnet.core.files import atomic_path
+from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
 from nsnet.features.encode import Done, run_job
 from nsnet.features.merge import Incomplete, write_tables
@@ -103,21 +103,12 @@ def update_features(
 def run_jobs(jobs: Iterable[Job], backbone: Backbone, store: Path, batch: int, workers: int) -> Iterator[Done]:
     """Run jobs in threads, a few ahead of the one whose result is due."""
     share = max(1, (os.cpu_count() or 1) // workers)
-    pending: deque[Future[Done]] = deque()
     # OpenMP keeps a thread count for each thread.
     with (
         threads(share),
         ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool,
     ):
-        try:
-            for job in jobs:
-                pending.append(pool.submit(run_job, job, backbone, store, batch))
-                if len(pending) > 2 * workers:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        yield from ahead(pool, lambda job: run_job(job, backbone, store, batch), jobs, 2 * workers + 1)
 
 
 def keys_of(settings: Features) -> tuple[Key, ...]:
@@ -132,8 +123,8 @@ def wants_patches(asked: bool | Literal["auto"], samples: Path, backbone: Backbo
     if asked != "auto":
         return asked
     with duckdb.connect() as connection:
-        found = connection.execute("SELECT count(DISTINCT image_id) FROM read_parquet(?)", [str(samples)]).fetchone()
-    return backbone.has_patches and found is not None and found[0] <= AUTO_PATCHES
+        found = connection.execute("SELECT count(DISTINCT image_id) FROM read_parquet(?)", [str(samples)]).fetchall()
+    return backbone.has_patches and found[0][0] <= AUTO_PATCHES
 
 
 def describe_store(store: Path, backbone: Backbone, request: Request) -> None:

@@ -41,14 +41,14 @@ class FeatureReader:
         """
         if not self.table.exists():
             raise ValueError(f"{self.table} does not exist: run `dvc repro features`")
-        asked = {"backbone": backbone_id, "condition": condition, "view": view, "draw": draw}
+        asked: dict[str, str | int] = {"backbone": backbone_id, "condition": condition, "view": view, "draw": draw}
         places = pa.table({"image_id": pa.array(image_ids, pa.string()), "place": pa.array(range(len(image_ids)))})
         with duckdb.connect() as connection:
             connection.register("asked", places)
-            rows = connection.execute(
+            rows = connection.sql(
                 "SELECT place, feature FROM read_parquet($table) JOIN asked USING (image_id)"
                 " WHERE backbone_id = $backbone AND condition = $condition AND view = $view AND draw = $draw",
-                {"table": str(self.table), **asked},
+                params={"table": str(self.table), **asked},
             ).to_arrow_reader(ROWS)
             matrix: np.ndarray | None = None
             found = np.zeros(len(image_ids), bool)
@@ -69,12 +69,13 @@ class FeatureReader:
     def _missing(self, asked: dict[str, str | int], count: int, first: str) -> str:
         with duckdb.connect() as connection:
             there = connection.execute(
-                "SELECT DISTINCT backbone_id, condition, view, draw FROM read_parquet(?) ORDER BY ALL", [str(self.table)]
+                "SELECT DISTINCT backbone_id, condition, view, draw FROM read_parquet(?) ORDER BY ALL",
+                [str(self.table)],
             ).fetchall()
         told = "; ".join(f"backbone {b}, condition {c}, view {v}, draw {d}" for b, c, v, d in there) or "no features"
         return (
             f"{count} pictures have no feature of backbone {asked['backbone']}, condition {asked['condition']}, view"
-            f" {asked['view']}, draw {asked['draw']} (the first: {first}). {self.table} holds: {told}. Is the view among"
-            " features.views, the draw below features.draws, the condition in train.conditions (training pictures) or"
-            " evaluate.conditions (test pictures)? Then run `dvc repro features`"
+            f" {asked['view']}, draw {asked['draw']} (the first: {first}). {self.table} holds: {told}. Is the view"
+            " among features.views, the draw below features.draws, the condition in train.conditions (for training"
+            " pictures) or evaluate.conditions (for test pictures)? Then run `dvc repro features`"
         )

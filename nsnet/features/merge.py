@@ -8,23 +8,28 @@ bytes depend on what was asked for alone, and no more than a bucket is held.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsnet.core.contracts import Table, check
+from nsnet.core.contracts import check
 from nsnet.core.files import atomic_path
+from nsnet.features.ahead import ahead
 from nsnet.features.contracts import Features, Patches
-from nsnet.features.parts import DamagedPart, read_part
-from nsnet.features.plan import Plan
+from nsnet.features.parts import DamagedPart, parquet_options, read_part
+from nsnet.features.plan import Plan, Request
 
 # Bytes of features that a bucket may hold, and that are gathered before they are dealt out.
 BUCKET = 64_000_000
-GATHERED = 32_000_000
+GATHERED = 16_000_000
+THREADS = 2
 DIGITS = "0123456789abcdef"
 _NUMBERS = {"float32": (pl.Float32, 4), "float16": (pl.Float16, 2)}
 _KEPT = ["image_id", "view", "draw", "rule", "feature", "rows", "cols", "entropy", "patches"]
@@ -56,17 +61,22 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
             (one, Features, feature_rows(_empty(), plan.backbone_id, width, request.dtype)),
             (other, Patches, patch_rows(_empty(), plan.backbone_id, width, request.dtype)),
         ]
-        schemas = [frame.to_arrow().schema for _, _, frame in tables]
+        schemas = [_arrow(frame).schema for _, _, frame in tables]
         writers = [
-            stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd", compression_level=1))
+            stack.enter_context(pq.ParquetWriter(path, schema, **parquet_options(schema)))
             for (path, _, _), schema in zip(tables, schemas, strict=True)
         ]
-        for bucket in _bucket_names(digits):
+
+        def made(bucket: str) -> list[pa.Table]:
             rows = _bucket(folder / bucket)
             if rows is None:
-                continue
-            for writer, make, kind in zip(writers, (feature_rows, patch_rows), (Features, Patches), strict=True):
-                _append(writer, kind, make(rows, plan.backbone_id, width, request.dtype))
+                return []
+            kinds = ((Features, feature_rows), (Patches, patch_rows))
+            return [_arrow(check(kind, make(rows, plan.backbone_id, width, request.dtype))) for kind, make in kinds]
+
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
+        for rows in ahead(pool, made, _bucket_names(digits), THREADS):
+            list(pool.map(_append, writers, rows))
     shutil.rmtree(folder)
 
 
@@ -97,8 +107,8 @@ def patch_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> 
     slots = mosaics["rows"].list.len()
     kind = pl.Array(_NUMBERS[dtype][0], width)
     if mosaics.height and mosaics["patches"].null_count() == 0:
-        flat = mosaics["patches"].explode().cast(_NUMBERS[dtype][0])
-        feature = flat.reshape((flat.len() // width, width)).rename("feature")
+        content = b"".join(mosaics["patches"])
+        feature = pl.Series("feature", np.frombuffer(content, f"<f{_NUMBERS[dtype][1]}").reshape(-1, width), kind)
     else:
         feature = pl.Series("feature", [None], dtype=kind).new_from_index(0, int(slots.sum()))
     return (
@@ -112,14 +122,23 @@ def patch_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> 
             "entropy",
         )
         .explode("slot", "row", "col", "entropy")
-        .with_columns(feature.cast(kind))
+        .with_columns(feature)
     )
 
 
-def _append(writer: pq.ParquetWriter, kind: type[Table], frame: pl.DataFrame) -> None:
-    if frame.height:
-        rows = check(kind, frame).to_arrow()
-        writer.write_table(rows.cast(writer.schema), row_group_size=rows.num_rows)
+def _append(writer: pq.ParquetWriter, rows: pa.Table) -> None:
+    if rows.num_rows:
+        writer.write_table(rows, row_group_size=rows.num_rows)
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """As Arrow, with plain strings, which Parquet keeps in a dictionary."""
+    rows = frame.to_arrow()
+    strings = [
+        pa.field(f.name, pa.string()) if not pa.types.is_nested(f.type) and not pa.types.is_primitive(f.type) else f
+        for f in rows.schema
+    ]
+    return rows.cast(pa.schema(strings))
 
 
 def _deal(plan: Plan, folder: Path, digits: int) -> None:
@@ -144,31 +163,55 @@ def _gathered(plan: Plan) -> Iterator[pa.Table]:
     """The chosen rows of several parts together, with the condition's name in the out."""
     tables: list[pa.Table] = []
     size = 0
-    for path, chosen in plan.chosen():
-        try:
-            rows = read_part(path, _KEPT)
-        except DamagedPart as error:
-            plan.forget(path)
-            raise Incomplete(str(error)) from error
-        taken = rows.take(pa.array([row for row, _ in chosen])).append_column(
-            "condition", pa.array([name for _, name in chosen], pa.string())
-        )
-        tables.append(_widest(taken, plan.request.patches).replace_schema_metadata(None))
-        size += taken.nbytes
-        if size > GATHERED:
-            yield pa.concat_tables(tables)
-            tables, size = [], 0
+    with ThreadPoolExecutor(THREADS) as pool:
+        for taken in ahead(pool, lambda part: _chosen_rows(plan, *part), plan.chosen(), 2 * THREADS):
+            if isinstance(taken, Path):
+                plan.forget(taken)
+                raise Incomplete(f"{taken} is damaged")
+            tables.append(taken)
+            size += taken.nbytes
+            if size > GATHERED:
+                yield pa.concat_tables(tables)
+                tables, size = [], 0
     if tables:
         yield pa.concat_tables(tables)
 
 
-def _widest(rows: pa.Table, patches: bool) -> pa.Table:
-    """Float32 whatever the part's precision, so that parts go together; patches only where they are asked for."""
-    width = rows["feature"].type.list_size
-    rows = rows.set_column(4, "feature", rows["feature"].cast(pa.list_(pa.float32(), width)))
-    kind = pa.list_(pa.float32())
-    kept = rows["patches"].cast(kind) if patches else pa.nulls(rows.num_rows, kind)
-    return rows.set_column(rows.schema.get_field_index("patches"), "patches", kept)
+def _chosen_rows(plan: Plan, path: Path, chosen: Sequence[tuple[int, str]]) -> pa.Table | Path:
+    """Some rows of a part, or the part itself if it is damaged."""
+    try:
+        rows = read_part(path, _KEPT)
+    except DamagedPart:
+        return path
+    wanted = [row for row, _ in chosen]
+    if wanted != list(range(rows.num_rows)):
+        rows = rows.take(pa.array(wanted))
+    names = pa.array([name for _, name in chosen], pa.string())
+    return _uniform(rows.append_column("condition", names), plan.request)
+
+
+def _uniform(rows: pa.Table, request: Request) -> pa.Table:
+    """Numbers in the precision asked for, whatever the part's, so that parts go together; patches only if wanted.
+
+    Float32 rounded now is what float16 would have been when the part was written.
+    """
+    width, stored = rows["feature"].type.list_size, rows.schema.metadata[b"dtype"].decode()
+    rows = rows.replace_schema_metadata(None)
+    if not request.patches:
+        rows = _put(rows, "patches", pa.nulls(rows.num_rows, pa.binary()))
+    if stored == request.dtype:
+        return rows
+    flat = rows["feature"].combine_chunks().flatten().to_numpy().astype(np.float16)
+    rows = _put(rows, "feature", pa.FixedSizeListArray.from_arrays(pa.array(flat), width))
+    rounded = [
+        None if content is None else np.frombuffer(content, "<f4").astype("<f2").tobytes()
+        for content in rows["patches"].to_pylist()
+    ]
+    return _put(rows, "patches", pa.array(rounded, pa.binary()))
+
+
+def _put(rows: pa.Table, name: str, column: pa.Array) -> pa.Table:
+    return rows.set_column(rows.schema.get_field_index(name), name, column)
 
 
 def _bucket_names(digits: int) -> Iterator[str]:
@@ -189,7 +232,7 @@ def _bucket(path: Path) -> pl.DataFrame | None:
 
 def _empty() -> pl.DataFrame:
     """No rows, with the columns of a bucket."""
-    lists = {"rows": pl.Int32, "cols": pl.Int32, "entropy": pl.Float64, "patches": pl.Float32}
-    strings = dict.fromkeys(("image_id", "view", "rule", "condition"), pl.String)
-    schema = {**strings, "draw": pl.Int32, "feature": pl.List(pl.Float32), **{k: pl.List(v) for k, v in lists.items()}}
-    return pl.DataFrame(schema=schema)
+    lists = {"rows": pl.Int32, "cols": pl.Int32, "entropy": pl.Float64}
+    strings: dict[str, Any] = dict.fromkeys(("image_id", "view", "rule", "condition"), pl.String)
+    numbers: dict[str, Any] = {"draw": pl.Int32, "feature": pl.List(pl.Float32), "patches": pl.Binary}
+    return pl.DataFrame(schema={**strings, **numbers, **{name: pl.List(kind) for name, kind in lists.items()}})

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 from nsnet.core.device import threads
 from nsnet.core.files import atomic_path
 from nsnet.core.provenance import digest, file_sha256
+from nsnet.features.ahead import ahead
 from nsnet.features.backbone import VIEWS_VERSION
 from nsnet.features.conditions import Condition
 from nsnet.features.parts import DAMAGED
@@ -87,14 +87,8 @@ class PixelStore:
             except ReplacedPicture as fault:
                 return str(fault)
 
-        pending: deque[Future[View | str]] = deque()
         with threads(1), ThreadPoolExecutor(WORKERS) as pool:
-            for image_id in image_ids:
-                pending.append(pool.submit(show, image_id))
-                if len(pending) > AHEAD:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            yield from ahead(pool, show, image_ids, AHEAD)
 
 
 def _sound(path: Path, note: Path) -> bool:

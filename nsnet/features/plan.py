@@ -92,7 +92,11 @@ class Plan:
     def __enter__(self) -> Plan:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
-        settings = {"memory_limit": MEMORY, "threads": 2, "temp_directory": str(self.scratch / "temporary")}
+        settings: dict[str, Any] = {
+            "memory_limit": MEMORY,
+            "threads": 2,
+            "temp_directory": str(self.scratch / "temporary"),
+        }
         self.sql = duckdb.connect(self.scratch / "plan.duckdb", config=settings)
         self._ask()
         return self
@@ -213,13 +217,12 @@ class Plan:
             yield self.store / self.backbone_id / part, rows
 
     def _one(self, statement: str) -> int:
-        found = self.sql.sql(statement).fetchone()
-        return int(found[0]) if found else 0
+        return int(self.sql.execute(statement).fetchall()[0][0])
 
 
 _MISSING = (
-    "SELECT image_id, condition_id, view, draw FROM (SELECT DISTINCT image_id, condition_id FROM wanted) CROSS JOIN keys"
-    " ANTI JOIN usable USING (image_id, condition_id, view, draw)"
+    "SELECT image_id, condition_id, view, draw FROM (SELECT DISTINCT image_id, condition_id FROM wanted)"
+    " CROSS JOIN keys ANTI JOIN usable USING (image_id, condition_id, view, draw)"
 )
 
 
@@ -246,7 +249,8 @@ def _index_rows(name: str, rows: pa.Table) -> pa.Table:
 
 def _batches(cursor: Any, size: int | None, head: int = 4) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
     """Rows that come in order, grouped by their first `head` values, at most `size` together."""
-    group: tuple[Any, ...] | None = None
+    group: tuple[Any, ...] = ()
+    first: tuple[Any, ...] = ()
     rows: list[tuple[Any, ...]] = []
     for row in _rows(cursor):
         key = (*row[: head - 1], str(row[head - 1])) if head > 1 else row[:1]

@@ -39,9 +39,7 @@ class View:
     selection: patches.Selection | None = None
 
 
-def make_view(
-    name: str, pixels: UInt8[np.ndarray, "h w 3"], image_id: str, draw: int, settings: ViewSettings
-) -> View:
+def make_view(name: str, pixels: UInt8[np.ndarray, "h w 3"], image_id: str, draw: int, settings: ViewSettings) -> View:
     """Show one picture.
 
     - mosaic: Patch Selection at native size, never resized, shuffled by a seed from

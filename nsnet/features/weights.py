@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import open_clip
 import torch
+from safetensors import SafetensorError
 
 from nsnet.core.names import nearest
 from nsnet.core.provenance import file_sha256
@@ -54,8 +56,9 @@ def open_model(settings: sections.Backbone, device: str) -> tuple[Any, str]:
             model, _, _ = open_clip.create_model_and_transforms(
                 name, device=device, require_pretrained=settings.weights != RANDOM, **options
             )
-        except (RuntimeError, OSError) as error:
-            raise ValueError(f"backbone: cannot load {settings.model}: {error}\n{_ways(settings.model)}") from error
+        except (RuntimeError, OSError, UnpicklingError, SafetensorError) as error:
+            told = str(error).splitlines()[0]
+            raise ValueError(f"backbone: cannot load {settings.model}: {told}\n{_ways(settings.model)}") from error
     model.eval().requires_grad_(False)
     return model, name
 

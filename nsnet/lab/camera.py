@@ -6,10 +6,12 @@ fake is only what a simulator does to it afterwards.
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy import ndimage
 
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import STEPS, Image, normal, settle, smooth, uniform
 
 _GREEN = np.array([[0, 1, 0], [1, 4, 1], [0, 1, 0]], np.float32) / 4
 _RED_BLUE = np.array([[1, 2, 1], [2, 4, 2], [1, 2, 1]], np.float32) / 4
@@ -25,20 +27,19 @@ def photograph(radiance: Image, rng: np.random.Generator) -> Image:
     Returns:
         float32 (H, W, 3), display-referred (gamma 1/2.2) in [0, 1].
     """
-    soft = _lens(radiance, side=np.float32(rng.uniform(0.06, 0.16)))
-    raw = _bayer(soft * np.float32(rng.uniform(0.85, 1.1)))
-    shot, read = rng.uniform(0.0006, 0.0016), rng.uniform(0.002, 0.005)
-    noise = rng.standard_normal(raw.shape, dtype=np.float32)
-    raw += noise * np.sqrt(np.float32(shot) * raw + np.float32(read**2))
-    linear = _demosaic(raw)
-    return np.power(np.clip(linear, 0, 1), np.float32(1 / 2.2))
+    soft = smooth(radiance, np.array([uniform(rng, 0.06, 0.16)]))
+    raw = _bayer(soft * np.float32(uniform(rng, 0.85, 1.1)))
+    shot, read = uniform(rng, 0.0006, 0.0016), uniform(rng, 0.002, 0.005)
+    raw += normal(rng, raw.shape) * np.sqrt(np.float32(shot) * raw + np.float32(read * read))
+    # The converter's sixteen bits; the demosaic's quarters of them are exact, and rounded again for the table.
+    linear = np.clip(_demosaic(settle(raw)), 0, 1)
+    return _tone_curve()[(linear * np.float32(STEPS) + np.float32(0.5)).astype(np.intp)]
 
 
-def _lens(image: Image, side: np.float32) -> Image:
-    """Separable three-tap blur (side, 1 - 2 side, side), edges repeated."""
-    taps = np.array([side, 1 - 2 * side, side], np.float32)
-    rows = ndimage.correlate1d(image, taps, axis=0, mode="nearest")
-    return ndimage.correlate1d(rows, taps, axis=1, mode="nearest")
+@functools.cache
+def _tone_curve() -> Image:
+    """Gamma 1/2.2 of every step of linear light from 0 to 1."""
+    return settle((np.arange(STEPS + 1) / STEPS) ** (1 / 2.2))
 
 
 def _bayer(image: Image) -> Image:

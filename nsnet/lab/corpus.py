@@ -7,15 +7,14 @@ import hashlib
 import itertools
 import shutil
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 from PIL import Image as PILImage
 
 from nsnet.core.files import atomic_path
+from nsnet.core.workers import process_pool
 from nsnet.core.world import LAB_SUITE
 from nsnet.lab.camera import photograph
 from nsnet.lab.quality import to_uint8
@@ -118,8 +117,7 @@ def render_corpus(settings: Lab, folder: Path, advance: Callable[[int], None] = 
         parent.mkdir(parents=True)
     chunks = [pictures[start : start + CHUNK] for start in range(0, len(pictures), CHUNK)]
     captions: list[str] = []
-    # spawn: forking after a threaded library is loaded can hang
-    with ProcessPoolExecutor(settings.workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(settings.workers) as pool:
         for done in pool.map(_render_chunk, chunks, itertools.repeat(settings.seed), itertools.repeat(folder)):
             captions += done
             advance(len(done))

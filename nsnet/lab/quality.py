@@ -14,6 +14,8 @@ import numpy.typing as npt
 from PIL import Image as PILImage
 from PIL import ImageFilter
 
+from nsnet.lab.portable import normal, uniform
+
 WORDS = ("clear", "grainy", "blurry", "pixelated", "oversharpened", "compressed")
 
 
@@ -24,16 +26,16 @@ def degrade(image: PILImage.Image, word: str, rng: np.random.Generator) -> PILIm
         return image
     if word == "grainy":
         pixels = np.asarray(image, np.float32)
-        pixels = pixels + rng.standard_normal(pixels.shape, dtype=np.float32) * np.float32(rng.uniform(4, 30))
+        pixels = pixels + normal(rng, pixels.shape) * np.float32(uniform(rng, 4, 30))
         return PILImage.fromarray(np.clip(pixels + 0.5, 0, 255).astype(np.uint8))
     if word == "blurry":
-        return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.5)))
+        return image.filter(ImageFilter.GaussianBlur(uniform(rng, 0.5, 2.5)))
     if word == "pixelated":
-        factor = rng.uniform(1.2, 4.0)
+        factor = uniform(rng, 1.2, 4.0)
         small = image.resize((round(width / factor), round(height / factor)), PILImage.Resampling.BOX)
         return small.resize((width, height), PILImage.Resampling.NEAREST)
     if word == "oversharpened":
-        return image.filter(ImageFilter.UnsharpMask(rng.uniform(0.8, 2.0), int(rng.integers(60, 400)), 0))
+        return image.filter(ImageFilter.UnsharpMask(uniform(rng, 0.8, 2.0), int(rng.integers(60, 400)), 0))
     if word == "compressed":
         return recompress(image, int(rng.integers(15, 75)))
     raise ValueError(f"unknown quality {word!r}; expected one of {', '.join(WORDS)}")

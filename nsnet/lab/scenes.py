@@ -12,11 +12,11 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+
+from nsnet.lab.portable import Image, cosine, settle, sine, uniform, uniforms
 
 SIZE = 224
 RELIEF, GRAIN, VEINS = range(3)
-Image = npt.NDArray[np.float32]
 
 SHAPES = ("circle", "triangle", "ring", "bar", "square", "star", "cross", "crescent")
 COLOURS = {
@@ -75,18 +75,19 @@ def draw_scene(rng: np.random.Generator, side: int | None = None) -> Scene:
 
 def render(scene: Scene, rng: np.random.Generator) -> Image:
     """Render the scene's radiance: float32 (SIZE, SIZE, 3), linear light in [0, 1]."""
-    radius = rng.uniform(58, 88)
-    angle = np.deg2rad(rng.uniform(-18, 18))
-    cx, cy = SIZE / 2 + rng.uniform(-20, 20, size=2)
-    ys, xs = _grid()
-    x = ((xs - cx) * np.cos(angle) + (ys - cy) * np.sin(angle)).astype(np.float32)
-    y = ((ys - cy) * np.cos(angle) - (xs - cx) * np.sin(angle)).astype(np.float32)
+    radius = uniform(rng, 58, 88)
+    angle = np.deg2rad(uniform(rng, -18, 18))
+    across, along = settle(np.array([np.cos(angle), np.sin(angle)]))
+    cx, cy = SIZE / 2 + uniforms(rng, -20, 20, 2)
+    ys, xs = np.arange(SIZE, dtype=np.float32)[:, None], np.arange(SIZE, dtype=np.float32)
+    x = ((xs - cx) * across + (ys - cy) * along).astype(np.float32)
+    y = ((ys - cy) * across - (xs - cx) * along).astype(np.float32)
     mask = np.clip(0.5 - _distance(scene.shape, x, y, np.float32(radius)), 0, 1)
     pattern = _pattern(scene.texture, x, y, rng)
 
-    colour = np.asarray(COLOURS[scene.colour], np.float32) * rng.uniform(0.85, 1.1, 3).astype(np.float32)
-    ground = np.asarray(BACKDROPS[scene.backdrop], np.float32) * rng.uniform(0.8, 1.15, 3).astype(np.float32)
-    slope = rng.uniform(-0.25, 0.25, 2).astype(np.float32)
+    colour = np.asarray(COLOURS[scene.colour], np.float32) * uniforms(rng, 0.85, 1.1, 3).astype(np.float32)
+    ground = np.asarray(BACKDROPS[scene.backdrop], np.float32) * uniforms(rng, 0.8, 1.15, 3).astype(np.float32)
+    slope = uniforms(rng, -0.25, 0.25, 2).astype(np.float32)
     light = 1 + slope[0] * (xs / SIZE - 0.5) + slope[1] * (ys / SIZE - 0.5)
 
     # Natural surfaces have detail at every scale: without it smooth regions would betray any resampling.
@@ -99,24 +100,18 @@ def render(scene: Scene, rng: np.random.Generator) -> Image:
 
 
 @functools.cache
-def _grid() -> tuple[Image, Image]:
-    ys, xs = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
-    return ys, xs
-
-
-@functools.cache
 def _noise_tiles() -> list[Image]:
     """Tileable 512 x 512 fields of unit variance with spectra 1/f (relief), 1/f^0.5 (grain), 1/f^2 (veins)."""
     rng = np.random.default_rng(20250801)
     fx, fy = np.fft.rfftfreq(512)[None, :], np.fft.fftfreq(512)[:, None]
-    frequency = np.sqrt(fx**2 + fy**2)
+    frequency = np.sqrt(fx * fx + fy * fy)
     frequency[0, 0] = 1
     tiles = []
     for exponent in (1.0, 0.5, 2.0):
         spectrum = np.fft.rfft2(rng.standard_normal((512, 512))) / frequency**exponent
         spectrum[0, 0] = 0
         field = np.fft.irfft2(spectrum)
-        tiles.append((field / field.std()).astype(np.float32))
+        tiles.append(settle(field / field.std()))
     return tiles
 
 
@@ -144,29 +139,33 @@ def _distance(shape: str, x: Image, y: Image, radius: np.float32) -> Image:
     if shape == "ring":
         return np.abs(r - 0.75 * radius) - 0.25 * radius
     if shape == "crescent":
-        shifted = np.sqrt((x - 0.5 * radius) ** 2 + y * y)
+        shifted = np.sqrt(np.square(x - 0.5 * radius) + y * y)
         return np.maximum(r - radius, 0.8 * radius - shifted)
     if shape == "star":
-        return r - radius * (0.72 + 0.33 * np.cos(5 * np.arctan2(x, -y)))
+        c = np.divide(
+            -y, np.maximum(r, np.float32(1e-6))
+        )  # cosine of the angle from the upright; next, of five times it
+        five = c * (5 + c * c * (16 * c * c - 20))
+        return r - radius * (0.72 + 0.33 * five)
     raise ValueError(f"unknown shape {shape!r}; expected one of {', '.join(SHAPES)}")
 
 
 def _pattern(texture: str, x: Image, y: Image, rng: np.random.Generator) -> Image:
     """Reflectance factor in about [0.3, 1.1] drawn on the object, float32 (SIZE, SIZE)."""
-    period = rng.uniform(14, 22)
-    k = np.float32(2 * np.pi / period)
+    period = uniform(rng, 14, 22)
     if texture == "plain":
         return np.ones_like(x)
+    u, v = x / np.float32(period), y / np.float32(period)
     if texture == "striped":
-        wave = np.sin(k * x)
+        wave = sine(u)
     elif texture == "wavy":
-        wave = np.sin(k * (y + 6 * np.sin(k * 0.5 * x)))
+        wave = sine(v + 6 / np.float32(period) * sine(0.5 * u))
     elif texture == "checkered":
-        wave = np.sin(0.7 * k * x) * np.sin(0.7 * k * y) * 3
+        wave = sine(0.7 * u) * sine(0.7 * v) * 3
     elif texture == "dotted":
-        wave = 6 * (np.cos(k * x) * np.cos(k * y) - 0.45)
+        wave = 6 * (cosine(u) * cosine(v) - 0.45)
     elif texture == "marbled":
-        wave = np.sin(0.3 * k * x + 9 * _noise_tile(rng, VEINS))
+        wave = sine(0.3 * u + 1.432 * _noise_tile(rng, VEINS))
     else:
         raise ValueError(f"unknown texture {texture!r}; expected one of {', '.join(TEXTURES)}")
     return 0.72 + 0.38 * np.clip(2 * wave, -1, 1)

@@ -2,152 +2,170 @@
 
 from __future__ import annotations
 
-import inspect
-import json
+import datetime
+import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import polars as pl
 
-from nsnet.core.contracts import Table, table_name
+from nsnet.core.contracts import Table, make, table_name
 from nsnet.core.files import atomic_path
 from nsnet.core.paths import Paths
-from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
-from nsnet.evaluation.contracts import Means, Predictions, Results
-from nsnet.features.contracts import Features, Patches
-from nsnet.semantics.contracts import Captions, SemanticBasis, SemanticSpectrum
+from nsnet.core.provenance import git_revision
+from nsnet.evaluation.contracts import Predictions, Results
+from nsnet.evaluation.settings import Evaluate
+from nsnet.reporting.views import (
+    CURRENT,
+    KEPT,
+    TABLES,
+    comment,
+    comment_contract,
+    create_settings,
+    create_views,
+    missing_tables,
+    quoted,
+)
 from nsnet.training.contracts import Runs
+from nsnet.training.runs import RunStore
 
 # The released command-line client opens this format; the library's newest it does not.
 STORAGE_VERSION = "v1.5.0"
-
-TABLES: dict[str, type[Table]] = {
-    table_name(kind): kind
-    for kind in (
-        *(Images, Samples, Duplicates, BiasAudit, Captions, Features, Patches),
-        *(SemanticSpectrum, SemanticBasis, Runs, Predictions, Results, Means),
-    )
-}
-
-VIEWS = {
-    "leaderboard": (
-        "Detectors by mean accuracy over held-out generators, with 95 % intervals and the paired difference",
-        """
-        SELECT r.world, r.training_set, r.detector, r.view, r.null_space, r.contrastive,
-               a.n_generators, a.value AS acc, a.ci_low AS acc_low, a.ci_high AS acc_high,
-               p.value AS ap, ra.value AS r_acc, fa.value AS f_acc, i.value AS in_domain_acc,
-               a.baseline, a.difference AS acc_difference,
-               a.difference_low AS acc_difference_low, a.difference_high AS acc_difference_high,
-               r.validation_acc, a.suite, a.condition, r.run_id
-        FROM means a
-        JOIN runs r USING (run_id)
-        JOIN means p ON (p.run_id, p.suite, p.condition, p."group", p.metric)
-                      = (a.run_id, a.suite, a.condition, 'held-out', 'ap')
-        JOIN means ra ON (ra.run_id, ra.suite, ra.condition, ra."group", ra.metric)
-                       = (a.run_id, a.suite, a.condition, 'held-out', 'r_acc')
-        JOIN means fa ON (fa.run_id, fa.suite, fa.condition, fa."group", fa.metric)
-                       = (a.run_id, a.suite, a.condition, 'held-out', 'f_acc')
-        LEFT JOIN means i ON (i.run_id, i.suite, i.condition, i."group", i.metric)
-                           = (a.run_id, a.suite, a.condition, 'in-domain', 'acc')
-        WHERE a."group" = 'held-out' AND a.metric = 'acc'
-        ORDER BY a.suite, r.training_set, a.condition, acc DESC, r.detector
-        """,
-    ),
-    "cross_domain": (
-        "One row per detector and generator: the four metrics, the interval of acc, n, and what the files give away",
-        """
-        SELECT r.training_set, r.detector, x.suite, x.generator, x.family, x.in_domain,
-               max(x.value) FILTER (x.metric = 'acc') AS acc,
-               max(x.ci_low) FILTER (x.metric = 'acc') AS acc_low,
-               max(x.ci_high) FILTER (x.metric = 'acc') AS acc_high,
-               max(x.value) FILTER (x.metric = 'r_acc') AS r_acc,
-               max(x.value) FILTER (x.metric = 'f_acc') AS f_acc,
-               max(x.value) FILTER (x.metric = 'ap') AS ap,
-               x.n_real, x.n_fake, b.auc AS file_auc, b.flagged AS files_give_label_away, x.condition, x.run_id
-        FROM results x JOIN runs r USING (run_id) JOIN bias_audit b USING (suite, generator)
-        GROUP BY ALL
-        ORDER BY r.training_set, r.detector, x.suite, x.family, x.generator
-        """,
-    ),
-    "generalization_gap": (
-        "Mean in-domain accuracy minus mean held-out accuracy, by detector",
-        """
-        SELECT training_set, detector, suite, condition, in_domain_acc, acc AS held_out_acc, in_domain_acc - acc AS gap
-        FROM leaderboard WHERE in_domain_acc IS NOT NULL
-        ORDER BY training_set, gap, detector
-        """,
-    ),
-    "hardest_generators": (
-        "Held-out generators by the best accuracy any detector reaches on them, hardest first",
-        """
-        SELECT training_set, suite, condition, generator, family, max(acc) AS best_acc,
-               arg_max(detector, acc) AS best_detector, avg(acc) AS mean_acc, file_auc, files_give_label_away
-        FROM cross_domain WHERE NOT in_domain
-        GROUP BY ALL
-        ORDER BY training_set, best_acc, generator
-        """,
-    ),
+# Lists of one length become arrays, which DuckDB computes with faster.
+ARRAYS = {"feature": "FLOAT", "vector": "DOUBLE"}
+BUILD = {
+    "revision": "git commit of the code that built the catalogue, -dirty if it was changed",
+    "nsnet": "version of nsnet",
+    "duckdb": "version of DuckDB",
+    "built_at": "when, UTC",
 }
 
 
-def build_catalog(paths: Paths) -> list[str]:
-    """Build the database from the Parquet tables beside it, whole or not at all; return table names.
+def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
+    """Build the database from the Parquet tables and the store of runs, whole or not at all.
 
     The file is a view of the tables and is not byte-reproducible: nothing depends on it.
+
+    Args:
+        paths: the project.
+        settings: section evaluate.
+
+    Returns:
+        Names of its tables.
 
     Raises:
         FileNotFoundError: if a table has not been made yet.
     """
-    missing = [
-        name
-        for name, kind in TABLES.items()
-        if not list(paths.root.glob(str(paths.table(kind).relative_to(paths.root))))
-    ]
+    missing = missing_tables(paths, TABLES)
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
+    _sweep(paths.database)
     with atomic_path(paths.database) as temporary:
         with duckdb.connect() as connection:
             connection.execute(
-                f"ATTACH {_quoted(str(temporary))} AS catalog (STORAGE_VERSION '{STORAGE_VERSION}'); USE catalog"
+                f"ATTACH {quoted(str(temporary))} AS catalog (STORAGE_VERSION '{STORAGE_VERSION}'); USE catalog"
             )
-            for name in TABLES:
-                _create(connection, name, paths)
-            for name, (comment, sql) in VIEWS.items():
-                connection.execute(f"CREATE VIEW {name} AS {sql}")
-                connection.execute(f"COMMENT ON VIEW {name} IS {_quoted(comment)}")
+            for kind in TABLES:
+                _create(connection, kind, paths)
+            _add_kept_runs(connection, paths)
+            for kind in TABLES:
+                comment_contract(connection, kind)
+            for kind in KEPT:
+                connection.execute(f'COMMENT ON COLUMN {table_name(kind)}."current" IS {quoted(CURRENT)}')
+            connection.execute("COMMENT ON COLUMN runs.seconds IS 'wall seconds of the training'")
+            create_settings(connection, settings)
+            _create_build(connection, paths)
+            create_views(connection)
             connection.execute("USE memory; DETACH catalog")
         # A stale write-ahead log beside a replaced database would make it unopenable.
         paths.database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
-    return list(TABLES)
+    return [*(table_name(kind) for kind in TABLES), "settings", "build"]
 
 
-def _create(connection: duckdb.DuckDBPyConnection, name: str, paths: Paths) -> None:
-    schema = TABLES[name].to_schema()
-    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM read_parquet({_quoted(str(paths.table(TABLES[name])))})")
-    for column, kind in (("feature", "FLOAT"), ("vector", "DOUBLE")):
-        if column in schema.columns:
-            found = connection.execute(f"SELECT max(len({column})) FROM {name}").fetchone()
-            connection.execute(f"ALTER TABLE {name} ALTER {column} TYPE {kind}[{found[0] if found else 0}]")
-    if name == "runs":
-        seconds = json.loads(paths.cost("runs").read_text()) if paths.cost("runs").exists() else {}
-        connection.execute("ALTER TABLE runs ADD COLUMN seconds DOUBLE")
-        for run_id, value in seconds.items():
-            connection.execute("UPDATE runs SET seconds = ? WHERE run_id = ?", [value, run_id])
-        connection.execute("COMMENT ON COLUMN runs.seconds IS 'wall seconds of the training, if it was made here'")
-    connection.execute(f"COMMENT ON TABLE {name} IS {_quoted(inspect.getdoc(TABLES[name]) or '')}")
-    for column, facts in schema.columns.items():
-        connection.execute(f'COMMENT ON COLUMN {name}."{column}" IS {_quoted(facts.description or "")}')
+def _sweep(database: Path) -> None:
+    """Remove what builds that were killed left behind, with their write-ahead logs."""
+    for leftover in database.parent.glob(f".{database.stem}.*.tmp{database.suffix}*"):
+        leftover.unlink(missing_ok=True)
 
 
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Paths) -> None:
+    name, columns = table_name(kind), kind.to_schema().columns
+    file = f"read_parquet({quoted(str(paths.table(kind)))})"
+    casts = []
+    for column, inner in ARRAYS.items():
+        if column in columns:
+            lengths = connection.execute(f"SELECT DISTINCT len({column}) FROM {file} WHERE {column} IS NOT NULL")
+            found = [row[0] for row in lengths.fetchall()]
+            casts += [f"{column}::{inner}[{found[0]}] AS {column}"] if len(found) == 1 else []
+    replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
+    extra = ', true AS "current"' if kind in KEPT else ""
+    extra += ", NULL::DOUBLE AS seconds" if kind is Runs else ""
+    connection.execute(f"CREATE TABLE {name} AS SELECT *{replaced}{extra} FROM {file}")
 
 
-def open_read_only(database: Path) -> duckdb.DuckDBPyConnection:
-    """Open the catalogue for reading.
+def _add_kept_runs(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
+    """Add the runs of the store that are not current, with what they last predicted and reached."""
+    store = RunStore(paths.run_store)
+    facts: dict[str, dict[str, Any]] = {}
+    for run_id in store.ids():
+        try:
+            facts[run_id] = store.read(run_id)
+        except (ValueError, OSError) as error:
+            print(f"catalogue: run {run_id} is left out: {error}", file=sys.stderr)
+    for run_id, row in facts.items():
+        connection.execute("UPDATE runs SET seconds = ? WHERE run_id = ?", [row.get("seconds"), run_id])
+    current = {row[0] for row in connection.execute("SELECT run_id FROM runs").fetchall()}
+    columns = set(make(Runs, []).columns)
+    # Runs of an earlier contract lack columns: they cannot be shown beside the others.
+    kept = {run_id: row for run_id, row in facts.items() if run_id not in current and columns <= row.keys()}
+    if not kept:
+        return
+    rows = make(Runs, kept.values()).with_columns(
+        pl.lit(False).alias("current"), pl.Series("seconds", [row.get("seconds") for row in kept.values()], pl.Float64)
+    )
+    _insert(connection, Runs, rows)
+    for kind in (Predictions, Results):
+        for run_id in kept:
+            file = paths.run_store / run_id / f"{table_name(kind)}.parquet"
+            if not file.exists():
+                continue
+            found = pl.read_parquet(file)
+            if set(make(kind, []).columns) <= set(found.columns):
+                _insert(connection, kind, found.with_columns(pl.lit(False).alias("current")))
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, kind: type[Table], rows: pl.DataFrame) -> None:
+    connection.register("rows", rows.to_arrow())
+    connection.execute(f"INSERT INTO {table_name(kind)} BY NAME SELECT * FROM rows")
+    connection.unregister("rows")
+
+
+def _create_build(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
+    now = datetime.datetime.now(datetime.UTC).replace(microsecond=0, tzinfo=None)
+    facts = [git_revision(paths.root), version("nsnet"), duckdb.__version__, now]
+    connection.execute(
+        "CREATE TABLE build AS SELECT ? AS revision, ? AS nsnet, ? AS duckdb, ?::TIMESTAMP AS built_at", facts
+    )
+    comment(connection, "build", "What the catalogue was built with, and when", BUILD)
+
+
+def open_read_only(database: Path, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+    """Open the catalogue for reading: no statement can write, reach other files, or lift these limits.
+
+    Args:
+        database: nsnet.duckdb.
+        memory: what a statement may hold, such as 2GB; DuckDB's own limit if left out.
 
     Raises:
         FileNotFoundError: if it has not been built.
+        duckdb.Error: `memory` is no amount of memory.
     """
     if not database.exists():
         raise FileNotFoundError(f"{database} does not exist: run `make repro` or `dvc repro` first")
-    return duckdb.connect(str(database), read_only=True, config={"enable_external_access": False})
+    # Without a folder to spill to, a statement that needs more memory ends in an error instead of in files.
+    config: dict[str, Any] = {"enable_external_access": False, "lock_configuration": True, "temp_directory": ""}
+    if memory is not None:
+        config["memory_limit"] = memory
+    return duckdb.connect(str(database), read_only=True, config=config)

@@ -13,10 +13,13 @@ from nsnet.core.paths import Paths
 from nsnet.reporting.queries import run_query
 
 LEADERBOARD = """
-SELECT suite, training_set, condition, detector,
-       round(acc, 3) AS acc, round(acc_low, 3) AS acc_low, round(acc_high, 3) AS acc_high, round(ap, 3) AS ap,
-       round(acc_difference, 3) AS "acc - baseline", n_generators, run_id
-FROM leaderboard ORDER BY suite, training_set, condition, leaderboard.acc DESC, detector
+SELECT suite, training_set, train_condition, condition, detector,
+       round(acc, 3) AS acc, round(acc_low, 3) AS acc_low, round(acc_high, 3) AS acc_high,
+       round(acc_population_low, 3) AS acc_other_low, round(acc_population_high, 3) AS acc_other_high,
+       round(ap, 3) AS ap, round(ap_low, 3) AS ap_low, round(ap_high, 3) AS ap_high,
+       round(ap_population_low, 3) AS ap_other_low, round(ap_population_high, 3) AS ap_other_high,
+       round(acc_difference, 3) AS "acc - baseline", n_seeds, n_generators
+FROM leaderboard ORDER BY suite, training_set, train_condition, condition, leaderboard.acc DESC, detector
 """
 
 
@@ -41,15 +44,19 @@ def reproduce(root: Path, report: Callable[[str], None]) -> None:
 
 
 def leaderboard_rows(root: Path) -> tuple[str, list[dict[str, Any]]]:
-    """The world the numbers come from, and the leaderboard's rows; suite and condition only if there are several.
+    """The world the numbers come from, and the leaderboard's rows; suite and conditions only if there are several.
+
+    The columns *_low and *_high are the interval of this benchmark, *_other_low and *_other_high that of
+    another generator.
 
     Raises:
         FileNotFoundError: no catalogue yet.
         ValueError: no generator is held out, so there is nothing to rank.
     """
     database = Paths(root).database
-    world = run_query(database, "SELECT DISTINCT world FROM runs")["world"][0]
+    world = run_query(database, "SELECT DISTINCT world FROM detectors ORDER BY world")["world"].str.join("; ")[0]
     rows = run_query(database, LEADERBOARD)
     if rows.is_empty():
         raise ValueError(f"{database} has no held-out generator: every test generator was seen in training")
-    return world, rows.drop(name for name in ("suite", "condition") if rows[name].n_unique() == 1).to_dicts()
+    single = [name for name in ("suite", "train_condition", "condition") if rows[name].n_unique() == 1]
+    return world, rows.drop(single).to_dicts()

@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from nsnet.core.files import atomic_path
+from nsnet.core.names import unknown
 
 mpl.use("Agg")
 mpl.rcParams["svg.hashsalt"] = "nsnet"
@@ -17,27 +18,45 @@ BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 FAMILY_GAP = 0.8
 
 
-def generators_plot(results: pl.DataFrame, runs: pl.DataFrame, shown: list[str], title: str, path: Path) -> None:
-    """Accuracy of some detectors on every generator, family by family, with 95 % intervals."""
-    rows = results.filter(metric="acc").join(runs.select("run_id", "detector"), on="run_id")
+def generators_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path) -> None:
+    """Accuracy of some detectors on every generator, grouped by family, with 95 % intervals over images and seeds.
+
+    Args:
+        rows: view per_generator, metric acc, of one training set, suite and condition.
+        shown: names of detectors, at most three.
+        title: heading.
+        path: .svg to write.
+
+    Raises:
+        ValueError: a detector that has no rows, with the nearest ones.
+    """
+    known = rows["detector"].unique().to_list()
+    for detector in shown:
+        if detector not in known:
+            raise unknown("detector in evaluate.shown", detector, known)
     labels = rows.select("in_domain", "family", "generator").unique().sort("in_domain", "family", "generator")
-    places, at, before = {}, 0.0, None
-    for in_domain, family, generator in labels.iter_rows():
-        at += 1 + (FAMILY_GAP if before not in (None, (in_domain, family)) else 0)
-        places[generator], before = at, (in_domain, family)
-    figure, axes = plt.subplots(figsize=(7.5, 0.22 * at + 1.6), layout="constrained")
+    places: dict[str, float] = {}
+    families: list[tuple[str, float]] = []
+    at = 0.0
+    for (in_domain, family), members in labels.partition_by("in_domain", "family", as_dict=True).items():
+        places |= {name: at + number for number, name in enumerate(members["generator"])}
+        families.append((f"{family} (in-domain)" if in_domain else str(family), at + (members.height - 1) / 2))
+        at += members.height + FAMILY_GAP
+    figure, axes = plt.subplots(figsize=(8.5, 0.22 * at + 1.6), layout="constrained")
     for detector, colour, shift in zip(shown, (BLUE, ORANGE, GREY), (-0.2, 0.0, 0.2), strict=False):
         mine = rows.filter(detector=detector)
         ys = [places[generator] + shift for generator in mine["generator"]]
-        errors = [(mine["value"] - mine["ci_low"]).clip(0), (mine["ci_high"] - mine["value"]).clip(0)]
+        errors = [(mine["value"] - mine["value_low"]).clip(0), (mine["value_high"] - mine["value"]).clip(0)]
         axes.errorbar(mine["value"], ys, xerr=errors, fmt="o", ms=3.5, lw=1, color=colour, label=detector)
-    names = [f"{row[2]} (in-domain)" if row[0] else row[2] for row in labels.iter_rows()]
-    axes.set_yticks(list(places.values()), names, fontsize=7)
+    axes.set_yticks(list(places.values()), list(places), fontsize=7)
+    beside = axes.secondary_yaxis("right")
+    beside.set_yticks([place for _, place in families], [name for name, _ in families], fontsize=7)
+    beside.tick_params(length=0)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
-    axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=title, xlim=(0.3, 1.02))
-    axes.invert_yaxis()
+    axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=title, xlim=(0, 1.02))
+    axes.set_ylim(at - FAMILY_GAP, -1)
     axes.grid(axis="x", alpha=0.3)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncols=3, frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     _save(figure, path)
 
 
@@ -60,14 +79,17 @@ def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
 
 
 def spectrum_plot(spectrum: pl.DataFrame, path: Path) -> None:
-    """Singular values of the captions on a log axis; the retained ones are the semantic space."""
-    figure, axes = plt.subplots(figsize=(6, 3.2), layout="constrained")
-    for retained, colour, label in ((True, ORANGE, "semantic (removed)"), (False, GREY, "null space (kept)")):
-        rows = spectrum.filter(retained=retained)
-        axes.semilogy(rows["k"] + 1, rows["singular_value"].clip(1e-12), "o", ms=3, color=colour, label=label)
-    axes.set(xlabel="direction", ylabel="singular value", title="Text semantics: spectrum of the training captions")
-    axes.legend(frameon=False)
-    axes.grid(alpha=0.3)
+    """Singular values of each training set's captions on a log axis; the retained ones are the semantic space."""
+    sets = spectrum["training_set"].unique().sort().to_list()
+    figure, grid = plt.subplots(len(sets), figsize=(6, 3.2 * len(sets)), layout="constrained", squeeze=False)
+    for name, axes in zip(sets, grid[:, 0], strict=True):
+        mine = spectrum.filter(training_set=name)
+        for retained, colour, label in ((True, ORANGE, "semantic (removed)"), (False, GREY, "null space (kept)")):
+            rows = mine.filter(retained=retained)
+            axes.semilogy(rows["k"] + 1, rows["singular_value"].clip(1e-12), "o", ms=3, color=colour, label=label)
+        axes.set(xlabel="direction", ylabel="singular value", title=f"Spectrum of the training captions: {name}")
+        axes.legend(frameon=False)
+        axes.grid(alpha=0.3)
     _save(figure, path)
 
 

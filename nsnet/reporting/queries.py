@@ -2,28 +2,88 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import polars as pl
 
 from nsnet.core.files import atomic_path
+from nsnet.core.printing import markdown_table
 from nsnet.reporting.catalogue import open_read_only
-from nsnet.reporting.tables import markdown_table
+
+# Types that JSON and text have no word for, alone or inside of others.
+WORDLESS = ("BLOB", "INTERVAL", "BIT")
+NESTED = ("list", "array", "struct", "map", "union", "variant")
 
 
-def run_query(database: Path, sql: str) -> pl.DataFrame:
+def run_query(
+    database: Path, sql: str, format: str = "table", timeout: float | None = None, memory: str | None = None
+) -> pl.DataFrame:
     """Run one statement read-only: it can neither change the catalogue nor touch other files.
+
+    Args:
+        database: nsnet.duckdb.
+        sql: one statement that gives rows.
+        format: what the rows are for: csv and markdown get nested values as JSON; every format
+            but parquet gets intervals as text and bytes as hexadecimal digits.
+        timeout: seconds; none if left out.
+        memory: such as 2GB; DuckDB's own limit if left out.
 
     Raises:
         FileNotFoundError: no catalogue yet.
         duckdb.Error: the statement is wrong; DuckDB's message names near columns and tables.
-        ValueError: the statement gives no rows.
+        ValueError: the statement gives no rows, is several, or took too long or too much.
     """
-    with open_read_only(database) as connection:
+    with open_read_only(database, memory) as connection, _limits(connection, timeout, memory):
+        statements = connection.extract_statements(sql)
+        if len(statements) != 1:
+            raise ValueError(f"expected one statement, got {len(statements)}")
         found = connection.sql(sql)
         if found is None:
             raise ValueError("the statement gives no rows: ask with SELECT, FROM, DESCRIBE or SHOW")
+        if format != "parquet":
+            found = _plain(found, flat=format != "json")
         return found.pl()
+
+
+@contextmanager
+def _limits(connection: duckdb.DuckDBPyConnection, timeout: float | None, memory: str | None) -> Iterator[None]:
+    """Interrupt whatever the connection does after some seconds, and say which limit a statement met."""
+    timer = threading.Timer(timeout, connection.interrupt) if timeout is not None else None
+    if timer is not None:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise ValueError(f"the statement took longer than {timeout:g} s; allow more with --timeout") from error
+    except duckdb.OutOfMemoryException as error:
+        told = memory or "there is"
+        raise ValueError(f"the statement needs more memory than {told}; allow more with --memory") from error
+    finally:
+        if timer is not None:
+            timer.cancel()
+
+
+def _plain(found: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRelation:
+    """Columns that text and JSON can say: bytes as hexadecimal digits, intervals as text, nested ones as JSON."""
+    columns = []
+    for name, kind in zip(found.columns, found.types, strict=True):
+        column = '"' + name.replace('"', '""') + '"'
+        nested = kind.id in NESTED
+        if kind.id == "blob":
+            shown = f"lower(hex({column}))"
+        elif (nested and flat) or (nested and any(word in str(kind) for word in WORDLESS)):
+            shown = f"to_json({column})::VARCHAR"
+        elif str(kind) in WORDLESS:
+            shown = f"{column}::VARCHAR"
+        else:
+            shown = column
+        columns.append(f"{shown} AS {column}")
+    return found.project(", ".join(columns))
 
 
 def as_text(frame: pl.DataFrame, format: str) -> str:

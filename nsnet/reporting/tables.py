@@ -1,151 +1,175 @@
-"""Tables for people: Markdown and CSV from the evaluation's Parquet tables."""
+"""The printed tables: each is the rows of a view, as CSV, and laid out for reading, as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+import duckdb
 import polars as pl
 
-from nsnet.core.files import atomic_path
-from nsnet.core.paths import Paths
-from nsnet.features.contracts import CLEAN
+from nsnet.core.printing import csv_text, markdown_table
+from nsnet.features.conditions import CLEAN
+from nsnet.reporting.layout import Pivot, folded, pivoted
 
-DIGITS = 3
-FILE_BIAS = ("file AUC", "files give label away")
-
-
-def leaderboard(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
-    """Held-out means of some runs' detectors, best accuracy first; intervals as low..high."""
-    named = means.join(runs.select("run_id", "detector"), on="run_id")
-    rows = named.filter(group="held-out")
-    wide = rows.pivot("metric", index=["suite", "detector"], values="value")
-    acc = rows.filter(metric="acc").select(
-        "suite",
-        "detector",
-        interval=_range("ci_low", "ci_high"),
-        difference="difference",
-        difference_interval=_range("difference_low", "difference_high"),
-        n_generators="n_generators",
-    )
-    in_domain = named.filter(group="in-domain", metric="acc").select("suite", "detector", in_domain_acc="value")
-    joined = wide.join(acc, on=["suite", "detector"]).join(in_domain, on=["suite", "detector"], how="left")
-    baseline = next(iter(means["baseline"]), "baseline")
-    return joined.sort("suite", "acc", "detector", descending=[False, True, False]).select(
-        "suite",
-        "detector",
-        pl.col("acc"),
-        pl.col("interval").alias("acc 95 %"),
-        "r_acc",
-        "f_acc",
-        "ap",
-        pl.col("difference").alias(f"acc - {baseline}"),
-        pl.col("difference_interval").alias("difference 95 %"),
-        pl.col("in_domain_acc").alias("in-domain acc"),
-        pl.col("n_generators").alias("held-out n"),
-    )
+# Columns that name no row, and are left to CSV where Markdown has no room.
+_OWN = "training_set = getvariable('training_set') AND train_condition = getvariable('train_condition')"
+_RANKED = """
+    SELECT suite, condition, detector, COLUMNS('^(acc|ap)(_population)?(_low|_high)?$'),
+           COLUMNS('^(auroc|acc_validation)(_low|_high)?$'), r_acc, f_acc, plain_acc, plain_ap,
+           COLUMNS('^in_domain_acc'), COLUMNS('^(acc|ap)_difference'), n_seeds, n_generators, world
+    FROM leaderboard WHERE """
 
 
-def per_generator(runs: pl.DataFrame, results: pl.DataFrame, bias: pl.DataFrame) -> pl.DataFrame:
-    """Every metric of every detector on every generator, with n and interval; one row each."""
-    rows = results.join(runs.select("run_id", "detector"), on="run_id").join(_flags(bias), on=["suite", "generator"])
-    order = ["suite", "family", "generator", "detector", "metric"]
-    return rows.select(
-        *order, "in_domain", "value", "ci_low", "ci_high", "n_real", "n_fake", *FILE_BIAS, "run_id"
-    ).sort(order)
+@dataclass(frozen=True)
+class Report:
+    """One printed table.
 
-
-def cross_domain(runs: pl.DataFrame, results: pl.DataFrame, bias: pl.DataFrame) -> pl.DataFrame:
-    """Accuracy, generator by detector; generators seen in training, or given away by their files, are flagged."""
-    rows = results.filter(metric="acc").join(runs.select("run_id", "detector"), on="run_id")
-    flagged = rows.join(_flags(bias), on=["suite", "generator"])
-    index = ["suite", "in_domain", "family", "generator", "n_real", "n_fake", *FILE_BIAS]
-    wide = flagged.sort("detector").pivot("detector", index=index, values="value")
-    return wide.sort("suite", "in_domain", "family", "generator")
-
-
-def bias_audit(bias: pl.DataFrame) -> pl.DataFrame:
-    """What the files of each generator look like, and how well they give the label away; worst first."""
-    names = ("formats", "sizes", "aspect", "jpeg_quality", "modes", "exif")
-    sides = [f"{name}_{side}" for name in names for side in ("real", "fake")]
-    ranked = bias.sort("auc", "suite", "generator", descending=[True, False, False], nulls_last=True)
-    interval = _range("auc_low", "auc_high").alias("auc 95 %")
-    return ranked.select("suite", "generator", "n_real", "n_fake", *sides, "auc", interval, "flagged")
-
-
-def conditions(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
-    """Held-out accuracy of each detector on pictures as they are and harmonised, side by side."""
-    rows = means.filter(group="held-out", metric="acc").join(runs.drop("condition"), on="run_id")
-    cells = rows.with_columns(cell=pl.format("{} ({})", _rounded("value"), _range("ci_low", "ci_high")))
-    index = ["suite", "training_set", "detector", "n_generators"]
-    return cells.sort("condition").pivot("condition", index=index, values="cell").sort(index)
-
-
-def _flags(bias: pl.DataFrame) -> pl.DataFrame:
-    return bias.select("suite", "generator", "auc", "flagged").rename(
-        dict(zip(("auc", "flagged"), FILE_BIAS, strict=True))
-    )
-
-
-def families(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
-    """Held-out accuracy by family and detector."""
-    rows = means.filter(pl.col("group").str.starts_with("family:"), metric="acc")
-    named = rows.join(runs.select("run_id", "detector"), on="run_id").sort("group")
-    wide = named.pivot("group", index=["suite", "detector"], values="value")
-    return wide.rename({name: name.removeprefix("family:") for name in wide.columns}).sort("suite", "detector")
-
-
-def controls(runs: pl.DataFrame, means: pl.DataFrame) -> pl.DataFrame:
-    """Does the projection help because it removes semantics? Accuracy by bias, view and directions removed.
-
-    Linear heads without the contrastive loss, held-out generators; each cell is the mean
-    and its 95 % interval.
+    Attributes:
+        name: of its files, before the training set's.
+        title: heading.
+        sql: its rows; for a table of one training set with the variables training_set and train_condition.
+        key: columns that name a row.
+        each: one table for each training set and training condition.
+        layout: how Markdown shows the rows; number, interval and the rest in columns if left out.
+        hidden: columns in CSV only.
+        note: what a reader must know of this table alone.
+        condition: SQL that says whether there is anything to show.
     """
-    rows = means.filter(group="held-out", metric="acc", condition=CLEAN).join(runs.drop("condition"), on="run_id")
-    plain = rows.filter(~pl.col("contrastive"), kind="linear")
-    cells = plain.with_columns(cell=pl.format("{} ({})", _rounded("value"), _range("ci_low", "ci_high")))
-    wide = cells.sort("null_space").pivot("null_space", index=["suite", "training_set", "view"], values="cell")
-    names = {"none": "no projection", "text": "text null space", "random": "random directions"}
-    kept = [name for name in names if name in wide.columns]
-    return (
-        wide.select("suite", "training_set", "view", *kept)
-        .rename({k: names[k] for k in kept})
-        .sort("suite", "training_set", "view")
-    )
+
+    name: str
+    title: str
+    sql: str
+    key: tuple[str, ...]
+    each: bool = True
+    layout: Pivot | None = None
+    hidden: tuple[str, ...] = ()
+    note: str = ""
+    condition: str = "SELECT true"
 
 
-def markdown_table(frame: pl.DataFrame) -> str:
-    """A Markdown table: numbers right-aligned, floats to three digits."""
-    align = ["---:" if dtype.is_numeric() else "---" for dtype in frame.dtypes]
-    lines = ["| " + " | ".join(frame.columns) + " |", "| " + " | ".join(align) + " |"]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.iter_rows()]
-    return "\n".join(lines) + "\n"
+REPORTS = (
+    Report(
+        "leaderboard",
+        "Leaderboard, held-out generators",
+        _RANKED + _OWN,
+        ("suite", "condition", "detector"),
+        hidden=("world",),
+    ),
+    Report(
+        "cross_domain",
+        "Accuracy by generator",
+        f"SELECT * EXCLUDE (training_set, train_condition) FROM cross_domain WHERE {_OWN}",
+        ("suite", "generator", "condition", "detector"),
+        layout=Pivot(
+            (
+                *("suite", "condition", "in_domain", "family", "generator"),
+                *("n_real", "n_fake", "file_auc", "files_give_label_away"),
+            ),
+            "detector",
+            "acc",
+            interval=False,
+        ),
+        note="Intervals and the other metrics are in the CSV file and in per_generator.",
+    ),
+    Report(
+        "families",
+        "Held-out accuracy by family",
+        f"SELECT * EXCLUDE (training_set, train_condition) FROM families WHERE {_OWN}",
+        ("suite", "condition", "detector", "family"),
+        layout=Pivot(("suite", "condition", "detector"), "family", "acc"),
+    ),
+    Report(
+        "per_generator",
+        "All metrics by generator",
+        f"SELECT * EXCLUDE (training_set, train_condition) FROM per_generator WHERE {_OWN}",
+        ("suite", "generator", "condition", "detector", "metric"),
+        layout=Pivot(("suite", "condition", "family", "generator", "in_domain", "detector"), "metric", "value"),
+    ),
+    Report(
+        "differences",
+        "Paired differences of every two detectors, row minus column",
+        f"SELECT * EXCLUDE (training_set, train_condition) FROM differences WHERE {_OWN}",
+        ("suite", "condition", "group", "metric", "detector", "reference"),
+        layout=Pivot(("suite", "condition", "group", "metric", "detector"), "reference", "difference"),
+        note="Intervals for another generator are in the CSV file. One interval in twenty misses what it is for: of"
+        " many pairs some leave zero out by chance.",
+    ),
+    Report(
+        "controls",
+        "Controls: planted bias, and which directions are projected out",
+        "FROM controls",
+        ("suite", "condition", "training_set", "train_condition", "view", "detector"),
+        each=False,
+        layout=Pivot(("suite", "condition", "training_set", "train_condition", "view"), "null_space", "acc"),
+        note="Linear heads without adapter and contrastive loss; mean held-out accuracy.",
+    ),
+    Report(
+        "contrastive",
+        "The contrastive loss: on against off, adapter kept, and against no adapter",
+        "SELECT * EXCLUDE (differs, differs_elsewhere) FROM contrastive",
+        ("suite", "condition", "training_set", "train_condition", "detector", "reference", "metric"),
+        each=False,
+        note="Mean held-out metric of the detector with the loss minus that of the reference, paired.",
+    ),
+    Report(
+        "conditions",
+        "Training condition against test condition: mean held-out accuracy",
+        "FROM conditions",
+        ("suite", "training_set", "detector", "train_condition", "test_condition"),
+        each=False,
+        layout=Pivot(("suite", "training_set", "detector", "train_condition"), "test_condition", "acc"),
+        condition="SELECT count(DISTINCT (train_condition, test_condition)) > 1 FROM conditions",
+    ),
+    Report("bias_audit", "Bias audit: what the files give away", "FROM bias", ("suite", "generator"), each=False),
+)
 
 
-def write_report(paths: Paths, name: str, frame: pl.DataFrame, title: str, notes: list[str]) -> None:
-    """Write tables/NAME.md and tables/NAME.csv."""
-    rounded = frame.with_columns(pl.col(column).round(6) for column in frame.columns if frame[column].dtype.is_float())
-    texts: dict[str, Callable[[], str]] = {
-        "md": lambda: f"# {title}\n\n" + "\n\n".join(notes) + "\n\n" + markdown_table(frame),
-        "csv": rounded.write_csv,
-    }
-    for suffix, text in texts.items():
-        with atomic_path(paths.tables / f"{name}.{suffix}") as temporary:
-            temporary.write_text(text(), encoding="utf-8")
+@dataclass(frozen=True)
+class Printed:
+    """A report's rows for one training set, or for all; `name` is that of its files."""
+
+    report: Report
+    name: str
+    title: str
+    rows: pl.DataFrame
+
+    @property
+    def csv(self) -> str:
+        """The rows as CSV."""
+        return csv_text(self.rows)
+
+    @property
+    def markdown(self) -> str:
+        """The rows as a Markdown table."""
+        layout = self.report.layout
+        shown = pivoted(self.rows, layout) if layout else folded(self.rows.drop(self.report.hidden))
+        return markdown_table(shown.rename({name: name.replace("_", " ") for name in shown.columns}))
 
 
-def _rounded(column: str) -> pl.Expr:
-    return pl.col(column).map_elements(lambda value: f"{value:.{DIGITS}f}", return_dtype=pl.String)
+def training_sets(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """(training_set, train_condition) of every current run, in order."""
+    return connection.sql("SELECT DISTINCT training_set, train_condition FROM detectors ORDER BY ALL").fetchall()
 
 
-def _range(low: str, high: str) -> pl.Expr:
-    return pl.format("{}..{}", _rounded(low), _rounded(high))
+def label(training_set: str, train_condition: str) -> tuple[str, str]:
+    """What a table of a training set is called in file names, and in words."""
+    if train_condition == CLEAN.name:
+        return training_set, f"trained on {training_set}"
+    return f"{training_set}_{train_condition}", f"trained on {training_set}, {train_condition}"
 
 
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}f}"
-    return " ".join(str(value).replace("|", "\\|").splitlines())
+def printed(connection: duckdb.DuckDBPyConnection) -> Iterator[Printed]:
+    """Every report of an evaluation, from a connection with the views (`views.open_tables`)."""
+    for report in REPORTS:
+        if not connection.sql(report.condition).fetchall()[0][0]:
+            continue
+        if not report.each:
+            yield Printed(report, report.name, report.title, connection.sql(report.sql).pl())
+            continue
+        for place in training_sets(connection):
+            for variable, value in zip(("training_set", "train_condition"), place, strict=True):
+                connection.execute(f"SET VARIABLE {variable} = $value", {"value": value})
+            suffix, told = label(*place)
+            rows = connection.sql(report.sql).pl()
+            yield Printed(report, f"{report.name}_{suffix}", f"{report.title}, {told}", rows)

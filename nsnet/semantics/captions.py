@@ -1,11 +1,11 @@
 """A caption for every training image: the data set's own, BLIP's, or its class in a template.
 
-Which images have one, and where it comes from, must say nothing about the label. BLIP's
-captions lie in sixteen shards by the first digit of the image's hash, like features.
+Which images have one, and where it comes from, must say nothing about the label.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,17 +15,15 @@ import polars as pl
 import torch
 from PIL import Image
 
-from nsnet.core.files import atomic_path
-from nsnet.core.parquet import SHARDS
 from nsnet.core.provenance import digest, file_sha256
-from nsnet.corpus.images import Pixels, load_rgb
+from nsnet.corpus.images import Pixels, decode_rgb
+from nsnet.semantics.caption_store import SCHEMA, CaptionStore
 from nsnet.semantics.settings import CaptionSource
 
 Captioner = Callable[[list[str]], pl.DataFrame]
 
 TABLE = ["image_id", "caption", "caption_source"]
 SIDES = ("reals", "fakes")
-SHARD_SCHEMA = {"image_id": pl.String(), "model_id": pl.String(), "caption": pl.String()}
 # Part of the model's id. Beams as in salesforce/BLIP, predict.py; no sampling, so a picture has one caption.
 GENERATION: dict[str, Any] = {"num_beams": 3, "min_new_tokens": 1, "max_new_tokens": 20, "do_sample": False}
 
@@ -125,6 +123,11 @@ def model_id(folder: Path) -> str:
 def load_blip(folder: Path, device: str, batch: int) -> Callable[[list[Pixels]], list[str]]:
     """Load BLIP from a local folder, in float32; nothing is downloaded and no pickle is read.
 
+    Args:
+        folder: settings, vocabulary and weights as safetensors.
+        device: where it runs.
+        batch: every call computes as many pictures, and fills up with empty ones.
+
     Returns:
         A function that captions up to `batch` uint8 (H, W, 3) pictures of any sizes.
 
@@ -159,44 +162,41 @@ def load_blip(folder: Path, device: str, batch: int) -> Callable[[list[Pixels]],
 
 
 def blip_captions(
-    cache: Path, images: dict[str, Path], folder: Path, device: str, batch: int, advance: Callable[[int], None]
+    store: Path, images: dict[str, Path], folder: Path, device: str, batch: int, advance: Callable[[int], None]
 ) -> pl.DataFrame:
-    """Caption `images` (image_id to file) with the BLIP in `folder`, each one once; same columns as `caption_images`.
+    """Caption pictures with BLIP, each one once whatever became of the runs before; a killed run loses one batch.
 
-    The shards blip-<digit>.parquet in `cache` keep captions of known pictures, gain missing
-    ones batch by batch, so a killed run loses one batch, and drop those of other pictures or
-    models. The model is loaded only if needed. `advance` is told how many captions were made.
+    Args:
+        store: folder of the captions kept, by model and picture.
+        images: image_id to file.
+        folder: BLIP, loaded only if a caption is missing.
+        device: where it runs.
+        batch: pictures at a time; a caption does not depend on it.
+        advance: told how many captions were made.
+
+    Returns:
+        As `caption_images`.
 
     Raises:
         FileNotFoundError, ImportError, ValueError: as `model_id` and `load_blip`.
+        ValueError: files whose bytes are not those of their image_id, all of them; the others are captioned first.
     """
     model = model_id(folder)
-    files = {shard: cache / f"blip-{shard}.parquet" for shard in SHARDS}
-    shards = {shard: _kept(path, model, images) for shard, path in files.items()}
-    missing = sorted(set(images) - set(pl.concat(shards.values())["image_id"]))
+    kept = CaptionStore(store / model)
+    missing = sorted(set(images) - set(kept.captions(list(images))["image_id"]))
     describe = load_blip(folder, device, batch) if missing else lambda pictures: []
-    for shard, rows in shards.items():  # after loading: no shard is touched if that fails
-        _write(rows, files[shard])
+    changed: list[str] = []
     for start in range(0, len(missing), batch):
-        part = missing[start : start + batch]
-        made = describe([load_rgb(images[image_id]) for image_id in part])
-        fresh = pl.DataFrame({"image_id": part, "model_id": model, "caption": made}, schema=SHARD_SCHEMA)
-        # A whole shard for a few rows: milliseconds, where a batch takes BLIP seconds.
-        for shard in sorted({image_id[0] for image_id in part}):
-            added = fresh.filter(pl.col("image_id").str.starts_with(shard))
-            shards[shard] = pl.concat([shards[shard], added]).sort("image_id")
-            _write(shards[shard], files[shard])
+        contents = {image_id: images[image_id].read_bytes() for image_id in missing[start : start + batch]}
+        part = {key: content for key, content in contents.items() if hashlib.sha256(content).hexdigest() == key}
+        changed += [f"  {images[image_id]}" for image_id in contents.keys() - part.keys()]
+        if part:
+            made = describe([decode_rgb(content) for content in part.values()])
+            kept.add(pl.DataFrame({"image_id": list(part), "caption": made}, schema=SCHEMA))
         advance(len(part))
-    table = pl.concat(shards.values()).with_columns(caption_source=pl.lit(f"blip:{model}"))
-    return table.select(TABLE).sort("image_id")
-
-
-def _kept(path: Path, model: str, images: dict[str, Path]) -> pl.DataFrame:
-    """Stored captions that are still wanted."""
-    rows = pl.read_parquet(path) if path.exists() else pl.DataFrame(schema=SHARD_SCHEMA)
-    return rows.filter(pl.col("model_id") == model, pl.col("image_id").is_in(list(images)))
-
-
-def _write(rows: pl.DataFrame, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        rows.write_parquet(temporary, compression="zstd", statistics=True)
+    if changed:
+        raise ValueError(
+            f"{len(changed)} picture(s) changed since they were ingested: `dvc repro corpus` reads them again:\n"
+            + "\n".join(sorted(changed))
+        )
+    return kept.captions(list(images)).with_columns(caption_source=pl.lit(f"blip:{model}")).select(TABLE)

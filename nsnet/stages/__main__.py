@@ -1,7 +1,8 @@
 """Run a stage: `python -m nsnet.stages NAME`, from the project's root.
 
-Worker processes import this module anew when they start, so it must stay light: the
-stage's own imports (open_clip takes seconds) happen only in the process that runs it.
+All of params.yaml is checked before any stage does any work; a stage then reads its own
+sections only. Worker processes import this module anew when they start, so it must stay
+light: the stage's own imports (open_clip takes seconds) happen only in the process that runs it.
 """
 
 import importlib
@@ -11,9 +12,22 @@ import sys
 from nsnet import stages
 from nsnet.core.names import unknown
 
-if __name__ == "__main__":
+
+def main(words: list[str]) -> None:
+    """Run the stage that is named; a fault that a user can mend ends in one clear message."""
+    from nsnet.core.paths import Paths
+    from nsnet.params import load_params
+
     known = [module.name for module in pkgutil.iter_modules(stages.__path__) if module.name != "__main__"]
-    asked = " ".join(sys.argv[1:])
+    asked = " ".join(words)
     if asked not in known:
         sys.exit(f"error: {unknown('stage', asked, known)}")
-    importlib.import_module(f"nsnet.stages.{asked}").main()
+    try:
+        load_params(Paths().params)
+        importlib.import_module(f"nsnet.stages.{asked}").main()
+    except (ValueError, OSError, ImportError) as error:
+        sys.exit(f"error: stage {asked}: {error}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

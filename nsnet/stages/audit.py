@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import polars as pl
-
-from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import cost
 from nsnet.core.settings import load_section
-from nsnet.corpus.audit import audit
-from nsnet.corpus.contracts import BiasAudit, Images, Samples
-from nsnet.corpus.pairings import pairings
+from nsnet.corpus.audit import audit_corpus
 from nsnet.corpus.settings import Audit
-
-
-def audit_corpus(paths: Paths, settings: Audit) -> pl.DataFrame:
-    """Write and return the table bias_audit of the corpus in `paths`."""
-    images, samples = (read_table(kind, paths.table(kind)) for kind in (Images, Samples))
-    found = audit(images, pairings(samples), settings.flag_auc, settings.seed)
-    write_table(BiasAudit, found, paths.table(BiasAudit))
-    return found
 
 
 def main() -> None:

@@ -24,9 +24,8 @@ def captioner(paths: Paths, model: str | None, batch: int) -> Captioner | None:
         images = read_table(Images, paths.table(Images)).filter(status="used")
         images = images.filter(pl.col("image_id").is_in(image_ids)).select("image_id", "path")
         files = {image_id: paths.data / name for image_id, name in images.iter_rows()}
-        cache = paths.table(Captions).parent
         with bar("captions", len(files)) as advance:
-            return blip_captions(cache, files, paths.root / model, best_device(), batch, advance)
+            return blip_captions(paths.caption_store, files, paths.root / model, best_device(), batch, advance)
 
     return describe
 

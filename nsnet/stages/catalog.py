@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from nsnet.core.paths import Paths
-from nsnet.reporting.catalogue import VIEWS, build_catalog
+from nsnet.core.settings import load_section
+from nsnet.evaluation.settings import Evaluate
+from nsnet.reporting.catalogue import build_catalog
+from nsnet.reporting.views import views
 
 
 def main() -> None:
     paths = Paths()
-    names = build_catalog(paths)
-    print(f"catalog: {paths.database} has {len(names)} tables and the views {', '.join(VIEWS)}")
+    names = build_catalog(paths, load_section(paths.params, "evaluate", Evaluate))
+    print(f"catalog: {paths.database} has {len(names)} tables and the views {', '.join(sorted(views()))}")

@@ -21,7 +21,7 @@ from nsnet.features.settings import Features as Settings
 def extract(paths: Paths) -> Counts:
     """Bring the tables features and patches of a project up to date."""
     settings = load_section(paths.params, "features", Settings)
-    conditions = load_section(paths.params, "conditions", Conditions)
+    conditions = load_value(paths.params, "conditions", Conditions)
     train, test = (
         choose(load_value(paths.params, f"{section}.conditions", list[str]), conditions)
         for section in ("train", "evaluate")

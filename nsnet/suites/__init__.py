@@ -32,11 +32,9 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 # The order of the page; the lab, which is no published benchmark, comes last.
-ORDER = ("universalfakedetect", "forensynths", "genimage", "aigcdetectbenchmark", "aigibench", "chameleon")
+ORDER = ("universalfakedetect", "forensynths", "genimage", "aigcdetectbenchmark", "aigibench", "chameleon", "lab")
 # Of difflib: "genimag" is 0.93 like "genimage".
 ALIKE = 0.9
-# As shipped in params.yaml (a test compares them); a corpus rendered with others names them in its manifest.
-LAB_TRAIN_SIMULATORS = ("bilinear_decoder", "guided_denoiser")
 
 
 def suites() -> dict[str, Suite]:
@@ -98,7 +96,7 @@ def build_registry(raw_suites: dict[str, Any], raw_protocols: dict[str, Any]) ->
 def _registry() -> Registry:
     raw = {key: yaml.safe_load((FOLDER / "registry" / f"{key}.yaml").read_text(encoding="utf-8")) for key in ORDER}
     raw_protocols = yaml.safe_load((FOLDER / "registry" / "protocols.yaml").read_text(encoding="utf-8"))
-    return build_registry({**raw, "lab": _lab()}, raw_protocols)
+    return build_registry(raw, raw_protocols)
 
 
 def _same_both_ways(raw: dict[str, Any]) -> dict[str, Any]:
@@ -120,46 +118,4 @@ def _same_both_ways(raw: dict[str, Any]) -> dict[str, Any]:
             },
         }
         for key, values in raw.items()
-    }
-
-
-def _lab() -> dict[str, Any]:
-    """The lab as a suite, from its simulators' code."""
-    # Imported here: the simulators bring in the numerical libraries, which the published suites do not need.
-    import inspect
-
-    from nsnet.lab.corpus import BIASED, POOL, UNBIASED
-    from nsnet.lab.scenes import SIZE
-    from nsnet.lab.simulators import simulators
-
-    note = "Counts are settings: section lab of params.yaml."
-    sources = [{"generator": key, "family": simulators()[key].family, "folders": [key]} for key in LAB_TRAIN_SIMULATORS]
-    return {
-        "title": "The embedded lab (simulated generators)",
-        "citation": "nsnet itself. Lab numbers are no benchmark and must not be compared with published ones.",
-        "licence": "Apache-2.0",
-        "hosts": ["Rendered here by the stage lab"],
-        "layouts": {"manifest": "manifest.csv beside <split>/{0_real,1_fake}/<pool or simulator>"},
-        "pools": {POOL: {"name": "Lab photographs", "folders": [POOL], "note": note}},
-        "generators": {
-            key: {
-                "name": key,
-                "family": maker.family,
-                "folders": [key],
-                "native_size": SIZE,
-                "real_pool": POOL,
-                "in_domain_for": [BIASED, UNBIASED] if key in LAB_TRAIN_SIMULATORS else [],
-                "note": (inspect.getdoc(maker.apply) or "").partition("\n")[0],
-            }
-            for key, maker in simulators().items()
-        },
-        "training_sets": {
-            BIASED: {
-                "title": "Content predicts the label as often as lab.bias says",
-                "sources": sources,
-                "note": note,
-            },
-            UNBIASED: {"title": "No planted bias", "sources": sources, "note": note},
-        },
-        "notes": ["Strengths are in nsnet/lab/simulators/simulators.yaml."],
     }

@@ -154,7 +154,7 @@ def page() -> str:
 def _table(rows: list[dict[str, str]]) -> str:
     import polars as pl
 
-    from nsnet.reporting.tables import markdown_table
+    from nsnet.core.printing import markdown_table
 
     return markdown_table(pl.DataFrame([{name: _escaped(value) for name, value in row.items()} for row in rows]))
 

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 from nsnet.core.names import unknown
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import Image
 
 REGISTRY = Path(__file__).parent / "simulators.yaml"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import fft
 
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import Exact, Image, settle
 from nsnet.lab.simulators.operations import (
     Resampling,
     blur,
@@ -73,11 +73,29 @@ def chroma_codec(image: Image, rng: np.random.Generator, strength: float) -> Ima
 def patch_basis_codec(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """8x8 blocks from their 12 main components: an autoencoder's linear limit (Bourlard and Kamp, 1988)."""
     blocks = to_blocks(image, 8)
-    mean = blocks.mean(axis=0)
-    centred = blocks - mean
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    basis = vectors[:, -12:]
-    return mix(image, from_blocks(centred @ basis @ basis.T + mean, 8, image.shape), strength)
+    mean = settle(blocks.mean(axis=0, dtype=np.float64))
+    centred = settle(blocks - mean).astype(np.float64)
+    basis = _main_components(centred, 12, rng)
+    decoded = settle(settle(centred @ basis) @ basis.T) + mean
+    return mix(image, from_blocks(decoded, 8, image.shape), strength)
+
+
+def _main_components(centred: Exact, count: int, rng: np.random.Generator) -> Exact:
+    """Orthonormal basis (pixels, count) of the main components (Halko et al., randomised subspaces, 2011).
+
+    No eigenvectors from LAPACK: where two of their values are close, last bits decide the basis. Five steps from a
+    given start are a smooth function of the picture instead, and each is rounded.
+    """
+    covariance = centred.T @ centred  # exact: multiples of 2^-32 below 2^12
+    basis = rng.choice((-1.0, 1.0), (len(covariance), count))
+    for _ in range(5):
+        basis = covariance @ basis
+        for column in range(count):  # Gram-Schmidt
+            unit = basis[:, column] / np.sqrt(np.square(basis[:, column]).sum())
+            basis[:, column + 1 :] -= np.outer(unit, unit @ basis[:, column + 1 :])
+            basis[:, column] = unit
+        basis = settle(basis).astype(np.float64)
+    return basis
 
 
 def _lowest(count: int) -> Image:
@@ -90,16 +108,17 @@ def _on_block_spectrum(image: Image, change: Callable[[Image], Image]) -> Image:
     """Apply `change` to the orthonormal DCT of 8x8 blocks, shape (rows, 8, columns, 8, 3)."""
     height, width, channels = image.shape
     blocks = image.reshape(height // 8, 8, width // 8, 8, channels)
-    changed = change(fft.dctn(blocks, axes=(1, 3), norm="ortho"))
-    return fft.idctn(changed, axes=(1, 3), norm="ortho").reshape(image.shape)
+    changed = change(settle(fft.dctn(blocks.astype(np.float64), axes=(1, 3), norm="ortho")))
+    return settle(fft.idctn(changed.astype(np.float64), axes=(1, 3), norm="ortho")).reshape(image.shape)
 
 
 def _quantise(image: Image, size: int, words: int, rng: np.random.Generator) -> Image:
     """Replace each block by the nearest of `words` blocks drawn from the picture, mean kept."""
     blocks = to_blocks(image, size)
-    mean = blocks.reshape(len(blocks), -1, 3).mean(axis=1)
-    detail = (blocks.reshape(len(blocks), -1, 3) - mean[:, None]).reshape(blocks.shape)
+    mean = settle(blocks.reshape(len(blocks), -1, 3).mean(axis=1, dtype=np.float64))
+    detail = settle(blocks.reshape(len(blocks), -1, 3) - mean[:, None]).reshape(blocks.shape).astype(np.float64)
     book = detail[rng.choice(len(detail), words, replace=False)]
+    # Exact: multiples of 2^-32 below 2^12. So ties are ties everywhere, and the first word has them.
     distance = (book * book).sum(axis=1) - 2 * detail @ book.T
-    chosen = book[distance.argmin(axis=1)].reshape(len(blocks), -1, 3)
+    chosen = book[distance.argmin(axis=1)].astype(np.float32).reshape(len(blocks), -1, 3)
     return from_blocks((chosen + mean[:, None]).reshape(blocks.shape), size, image.shape)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft, ndimage
 
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import Image, normal, settle
 from nsnet.lab.simulators.operations import blur, box, guided, mix
 
 
@@ -13,8 +13,8 @@ def ancestral_sampler(image: Image, rng: np.random.Generator, strength: float) -
     """Noise and denoise by turns; the last noise stays a little (Ho et al., DDPM, 2020)."""
     fake = image
     for level in (0.06, 0.03, 0.015):
-        noisy = fake + np.float32(level) * rng.standard_normal(image.shape, dtype=np.float32)
-        fake = guided(noisy, 3, 2 * level**2)
+        noisy = fake + np.float32(level) * normal(rng, image.shape)
+        fake = guided(noisy, 3, 2 * level * level)
     return mix(image, fake, strength)
 
 
@@ -46,7 +46,7 @@ def wiener_denoiser(image: Image, rng: np.random.Generator, strength: float) -> 
     """Local linear minimum-error estimate: the ideal one-step denoiser of Gaussian texture (Lee, 1980)."""
     mean = box(image, 3)
     variance = np.maximum(box(image * image, 3) - mean * mean, 0)
-    noise = variance.mean(axis=(0, 1)) * np.float32(0.8)
+    noise = variance.mean(axis=(0, 1), dtype=np.float64).astype(np.float32) * np.float32(0.8)
     return mix(image, mean + np.maximum(variance - noise, 0) / (variance + np.float32(1e-6)) * (image - mean), strength)
 
 
@@ -61,15 +61,16 @@ def anisotropic_diffusion(image: Image, rng: np.random.Generator, strength: floa
     fake = image
     for _ in range(5):
         flows = [np.roll(fake, shift, axis) - fake for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1))]
-        fake = fake + np.float32(0.15) * sum(flow / (1 + (flow / np.float32(0.08)) ** 2) for flow in flows)
+        fake = fake + np.float32(0.15) * sum(flow / (1 + np.square(flow / np.float32(0.08))) for flow in flows)
     return mix(image, fake, strength)
 
 
 def spectral_shrinkage(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """High frequencies under-estimated along a power law (Ricker et al., 2022; Corvi et al., 2023)."""
-    spectrum = fft.rfft2(image, axes=(0, 1))
+    spectrum = fft.rfft2(image.astype(np.float64), axes=(0, 1))
     rows, columns = fft.fftfreq(image.shape[0]), fft.rfftfreq(image.shape[1])
-    frequency = np.sqrt(rows[:, None] ** 2 + columns[None, :] ** 2).astype(np.float32)
-    gain = 1 / (1 + (frequency / np.float32(0.22)) ** 4)
+    frequency = np.sqrt(np.square(rows[:, None]) + np.square(columns[None, :]))
+    gain = 1 / (1 + np.square(np.square(frequency / 0.22)))
     ringing = ndimage.gaussian_filter1d(gain, 1, axis=1)
-    return mix(image, fft.irfft2(spectrum * ringing[..., None], image.shape[:2], axes=(0, 1)), strength)
+    fake = fft.irfft2(spectrum * ringing[..., None], image.shape[:2], axes=(0, 1))
+    return mix(image, settle(fake), strength)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image as PILImage
 from scipy import ndimage
 
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import Image, smooth
 
 Resampling = PILImage.Resampling
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
@@ -33,12 +33,15 @@ def shrink(image: Image, factor: float, kernel: PILImage.Resampling = Resampling
 
 def blur(image: Image, sigma: float) -> Image:
     """Gaussian blur over height and width, cut at three sigma."""
-    rows = ndimage.gaussian_filter1d(image, sigma, axis=0, mode="nearest", truncate=3)
-    return ndimage.gaussian_filter1d(rows, sigma, axis=1, mode="nearest", truncate=3)
+    weights = np.exp(-0.5 * np.square(np.arange(int(3 * sigma + 0.5) + 1) / sigma))
+    return smooth(image, weights[1:] / (2 * weights[1:].sum() + 1))
 
 
 def box(image: Image, size: int) -> Image:
-    """Moving average over size x size pixels."""
+    """Moving average over size x size pixels.
+
+    SciPy's running sum adds and divides alone, so nothing in it can be fused.
+    """
     rows = ndimage.uniform_filter1d(image, size, axis=0, mode="nearest")
     return ndimage.uniform_filter1d(rows, size, axis=1, mode="nearest")
 
@@ -72,7 +75,7 @@ def from_blocks(blocks: Image, size: int, shape: tuple[int, ...]) -> Image:
 
 def to_ycc(image: Image) -> Image:
     """RGB to luma and two colour differences (B - Y, R - Y)."""
-    luma = image @ LUMA
+    luma = LUMA[0] * image[..., 0] + LUMA[1] * image[..., 1] + LUMA[2] * image[..., 2]
     return np.stack([luma, image[..., 2] - luma, image[..., 0] - luma], axis=-1)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image as PILImage
 from PIL import ImageFilter
 
+from nsnet.lab.portable import Image, normal, settle, uniform
 from nsnet.lab.quality import recompress, to_uint8
-from nsnet.lab.scenes import Image
 from nsnet.lab.simulators.operations import Resampling, blur, from_ycc, guided, mix, resize, shrink, to_ycc
 
 
@@ -46,6 +46,8 @@ def resize_reshare(image: Image, rng: np.random.Generator, strength: float) -> I
 
 def sharpening_filter(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """A phone's clarity slider: unsharp mask over generated texture."""
+    # Pillow blurs in integers, with weights from the radius in float32. At 1.2 its products are exact or by 1, so that
+    # fusing them changes nothing; at other radii it could change a last bit.
     sharpen = ImageFilter.UnsharpMask(1.2, int(rng.integers(60, 110)), 0)
     return _from_pillow(_to_pillow(_generate(image, rng, strength)).filter(sharpen))
 
@@ -53,13 +55,14 @@ def sharpening_filter(image: Image, rng: np.random.Generator, strength: float) -
 def beauty_filter(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Skin smoothing and saturation of a selfie app."""
     ycc = to_ycc(guided(_generate(image, rng, strength), 5, 0.003))
-    ycc[..., 1:] *= np.float32(rng.uniform(1.05, 1.25))
+    ycc[..., 1:] *= np.float32(uniform(rng, 1.05, 1.25))
     return from_ycc(ycc)
 
 
 def screenshot(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Taken again from a display: other gamma, soft scaling by a fraction (Purnekar et al., 2023)."""
-    generated = np.clip(_generate(image, rng, strength), 0, 1) ** np.float32(rng.uniform(0.92, 1.08))
+    generated = np.clip(_generate(image, rng, strength), 0, 1)
+    generated = settle(generated.astype(np.float64) ** uniform(rng, 0.92, 1.08))
     height, width = image.shape[:2]
     shown = resize(generated, (height * 5 // 4, width * 5 // 4), Resampling.BILINEAR)
     return resize(shown, (height, width), Resampling.BILINEAR)
@@ -68,7 +71,7 @@ def screenshot(image: Image, rng: np.random.Generator, strength: float) -> Image
 def straightened(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Turned by a degree or two and cropped: artefacts leave the pixel grid."""
     turned = _to_pillow(_generate(image, rng, strength)).rotate(
-        rng.choice((-1, 1)) * rng.uniform(1, 3), Resampling.BICUBIC
+        rng.choice((-1, 1)) * uniform(rng, 1, 3), Resampling.BICUBIC
     )
     height, width = image.shape[:2]
     margin = 12
@@ -80,7 +83,7 @@ def straightened(image: Image, rng: np.random.Generator, strength: float) -> Ima
 def _generate(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """The hidden generator: half-size canvas, bicubic doubling, grain that is not a sensor's."""
     canvas = resize(shrink(image, 2), image.shape, Resampling.BICUBIC)
-    grain = blur(rng.standard_normal(image.shape[:2], dtype=np.float32)[..., None], 0.5)
+    grain = blur(normal(rng, image.shape[:2])[..., None], 0.5)
     return mix(image, canvas + np.float32(0.012) * grain, strength)
 
 

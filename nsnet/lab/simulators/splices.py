@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import Image, normal, settle, uniform, uniforms
 from nsnet.lab.simulators.operations import Resampling, blur, guided, mix, resize, shrink
 
 
@@ -36,15 +36,17 @@ def inpainting(image: Image, rng: np.random.Generator, strength: float) -> Image
 def colour_transfer(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Resampled region matched in mean and contrast (Reinhard et al., 2001; BlendFace, Shiohara et al., 2023)."""
     donor = resize(shrink(image, 1.5, Resampling.BICUBIC), image.shape, Resampling.BICUBIC)
-    donor = (donor - donor.mean(axis=(0, 1))) * np.float32(1.15) + image.mean(axis=(0, 1))
+    own, other = (settle(picture.mean(axis=(0, 1), dtype=np.float64)) for picture in (image, donor))
+    donor = (donor - other) * np.float32(1.15) + own
     return mix(image, donor, _mask(image, rng, feather=4) * strength)
 
 
 def warped_swap(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Region bent by a smooth field and interpolated linearly (Chen et al., SimSwap, 2020)."""
-    ys, xs = np.mgrid[0 : image.shape[0], 0 : image.shape[1]].astype(np.float32)
-    phase = rng.uniform(0, 2 * np.pi, 2)
-    ys, xs = ys + 2.5 * np.sin(xs / 17 + phase[0]) + 0.5, xs + 2.5 * np.sin(ys / 19 + phase[1]) + 0.5
+    rows, columns = (np.arange(side, dtype=np.float32) for side in image.shape[:2])
+    phase = uniforms(rng, 0, 2 * np.pi, 2)
+    ys = rows[:, None] + settle(2.5 * np.sin(columns / 17 + phase[0]) + 0.5)
+    xs = columns + settle(2.5 * np.sin(rows / 19 + phase[1]) + 0.5)[:, None]
     planes = [ndimage.map_coordinates(image[..., c], (ys, xs), order=1, mode="nearest") for c in range(3)]
     return mix(image, np.stack(planes, axis=-1), _mask(image, rng, feather=5) * strength)
 
@@ -57,13 +59,13 @@ def low_resolution_swap(image: Image, rng: np.random.Generator, strength: float)
 
 def copy_move(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """A turned piece of the same picture laid over another place (Christlein et al., 2012)."""
-    donor = ndimage.rotate(image, rng.uniform(8, 20), order=1, reshape=False, mode="mirror")
+    donor = ndimage.rotate(image, uniform(rng, 8, 20), order=1, reshape=False, mode="mirror")
     return mix(image, donor, _mask(image, rng, feather=1.5) * strength)
 
 
 def regrained_edit(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """A denoised region given white grain to hide it: noise inconsistent with the sensor (Lyu et al., 2014)."""
-    grain = np.float32(0.025) * rng.standard_normal(image.shape, dtype=np.float32)
+    grain = np.float32(0.025) * normal(rng, image.shape)
     return mix(image, blur(image, 1.0) + grain, _mask(image, rng, feather=4) * strength)
 
 
@@ -71,9 +73,9 @@ def _mask(image: Image, rng: np.random.Generator, feather: float) -> Image:
     """Soft ellipse over about half of the picture: float32 (H, W, 1) in [0, 1]."""
     height, width = image.shape[:2]
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
-    cy, cx = height * rng.uniform(0.42, 0.58), width * rng.uniform(0.42, 0.58)
-    ry, rx = height * rng.uniform(0.36, 0.46), width * rng.uniform(0.36, 0.46)
-    distance = (np.sqrt(((ys - cy) / ry) ** 2 + ((xs - cx) / rx) ** 2) - 1) * min(ry, rx)
+    cy, cx = height * uniform(rng, 0.42, 0.58), width * uniform(rng, 0.42, 0.58)
+    ry, rx = height * uniform(rng, 0.36, 0.46), width * uniform(rng, 0.36, 0.46)
+    distance = (np.sqrt(np.square((ys - cy) / ry) + np.square((xs - cx) / rx)) - 1) * min(ry, rx)
     return np.clip(0.5 - distance / (2 * feather), 0, 1)[..., None].astype(np.float32)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy import fft, ndimage
 
-from nsnet.lab.scenes import Image
+from nsnet.lab.portable import Image, normal, settle, smooth
 from nsnet.lab.simulators.operations import Resampling, mix, resize, shrink
 
 
 def nearest_decoder(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Nearest-neighbour doubling and a 3x3 convolution: replicated spectrum (Zhang et al., AutoGAN, 2019)."""
     doubled = resize(shrink(image, 2), image.shape, Resampling.NEAREST)
-    return mix(image, _smooth(doubled, 0.12), strength)
+    return mix(image, smooth(doubled, np.array([0.12])), strength)
 
 
 def bilinear_decoder(image: Image, rng: np.random.Generator, strength: float) -> Image:
@@ -29,7 +29,7 @@ def transposed_convolution(image: Image, rng: np.random.Generator, strength: flo
     """Stride-2 transposed convolution of odd size: checkerboards from uneven overlap (Odena et al., 2016)."""
     canvas = np.zeros_like(image)
     canvas[::2, ::2] = shrink(image, 2)
-    kernel = np.outer([0.45, 1.0, 0.53], [0.53, 1.0, 0.45]).astype(np.float32)
+    kernel = settle(np.outer([0.45, 1.0, 0.53], [0.53, 1.0, 0.45]))
     return mix(image, ndimage.correlate(canvas, kernel[..., None], mode="nearest"), strength)
 
 
@@ -46,10 +46,11 @@ def subpixel_convolution(image: Image, rng: np.random.Generator, strength: float
 
 def alias_free_decoder(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Ideal low-pass doubling: no replica, an empty upper band (Karras et al., StyleGAN3, 2021)."""
-    spectrum = fft.rfft2(image, axes=(0, 1))
+    spectrum = fft.rfft2(image.astype(np.float64), axes=(0, 1))
     rows, columns = np.abs(fft.fftfreq(image.shape[0])), fft.rfftfreq(image.shape[1])
     keep = (rows[:, None] <= 0.25) & (columns[None, :] <= 0.25)
-    return mix(image, fft.irfft2(spectrum * keep[..., None], image.shape[:2], axes=(0, 1)), strength)
+    fake = fft.irfft2(spectrum * keep[..., None], image.shape[:2], axes=(0, 1))
+    return mix(image, settle(fake), strength)
 
 
 def super_resolution_cascade(image: Image, rng: np.random.Generator, strength: float) -> Image:
@@ -62,11 +63,6 @@ def super_resolution_cascade(image: Image, rng: np.random.Generator, strength: f
 def noise_injection_decoder(image: Image, rng: np.random.Generator, strength: float) -> Image:
     """Bilinear doubling, then white noise without a sensor's mosaic (noise inputs, Karras et al., 2019)."""
     doubled = resize(shrink(image, 2), image.shape, Resampling.BILINEAR)
-    noise = rng.standard_normal(image.shape[:2], dtype=np.float32)[..., None]
-    return mix(image, doubled + np.float32((image - doubled).std()) * noise, strength)
-
-
-def _smooth(image: Image, side: float) -> Image:
-    taps = np.array([side, 1 - 2 * side, side], np.float32)
-    rows = ndimage.correlate1d(image, taps, axis=0, mode="nearest")
-    return ndimage.correlate1d(rows, taps, axis=1, mode="nearest")
+    noise = normal(rng, image.shape[:2])[..., None]
+    lost = np.float32((image - doubled).std(dtype=np.float64))
+    return mix(image, doubled + lost * noise, strength)

@@ -1,0 +1,35 @@
+"""Which project a command works on: the one of `nsnet --project DIR`, else the folder it is called in."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from pathlib import Path
+
+from nsnet.core.console import clear_errors
+from nsnet.core.paths import Paths
+
+NEEDED = "dvc.yaml"
+_root: ContextVar[Path] = ContextVar("root", default=Path())
+
+
+def use_project(root: Path | None) -> None:
+    """Let the commands that follow work on the project in `root`; None is the folder they are called in."""
+    _root.set(root or Path())
+
+
+def project() -> Paths:
+    """Paths of the project that the command line names."""
+    return Paths(_root.get())
+
+
+def known_project() -> Paths:
+    """Paths of a project that is one; else one clear message, and exit code 1."""
+    paths = project()
+    with clear_errors():
+        if not (paths.root / NEEDED).exists():
+            place = paths.root.resolve()
+            raise FileNotFoundError(
+                f"{place} is no nsnet project (no {NEEDED}): go to one, name one with `nsnet --project DIR ...`,"
+                " or make one with `nsnet init DIR`"
+            )
+    return paths

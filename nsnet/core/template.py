@@ -1,0 +1,89 @@
+"""A working project outside a checkout: the files of this one, with the code known by its checksum."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nsnet.core.files import atomic_path
+from nsnet.core.provenance import PACKAGE, code_checksum
+
+# Where `pip install` puts them (pyproject.toml, data-files); a checkout has them at its top.
+SHARED = "share/nsnet"
+FILES = (
+    *("params.yaml", "dvc.yaml", "data.dvc", "prefect.yaml", "prefect.toml"),
+    *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py"),
+)
+# In a checkout a stage depends on folders of code; elsewhere on a line of this file for each.
+CODE = "code.yaml"
+
+
+def template_folder() -> Path:
+    """The folder that holds the files of a project: the checkout, or what was installed beside the package.
+
+    Raises:
+        FileNotFoundError: neither is there.
+    """
+    if (PACKAGE.parent / "dvc.yaml").exists():
+        return PACKAGE.parent
+    try:
+        installed = files("nsnet") or []
+    except PackageNotFoundError:
+        installed = []
+    for file in installed:
+        if file.as_posix().endswith(f"{SHARED}/dvc.yaml"):
+            return Path(str(file.locate())).resolve().parent
+    raise FileNotFoundError(
+        "the files of a project were not installed with nsnet: reinstall it, or clone the repository"
+    )
+
+
+def create_project(folder: Path) -> list[str]:
+    """Make `folder` a project: settings, stages, flow and an empty history; return the names of what was written.
+
+    Args:
+        folder: made if it does not exist.
+
+    Raises:
+        FileExistsError: it holds some of the files already; nothing is overwritten.
+        FileNotFoundError: as `template_folder`, or git is not installed.
+    """
+    there = [name for name in (*FILES, CODE) if (folder / name).exists()]
+    if there:
+        raise FileExistsError(f"{folder} has {', '.join(there)} already: name a new folder, or remove them first")
+    if shutil.which("git") is None:
+        raise FileNotFoundError("git is not installed: DVC keeps a project's versions in it")
+    source = template_folder()
+    stages, checksums = _known_by_checksum(yaml.safe_load((source / "dvc.yaml").read_text(encoding="utf-8")))
+    written = {"dvc.yaml": yaml.safe_dump(stages, sort_keys=False), CODE: yaml.safe_dump(checksums)}
+    for name in (*FILES, CODE):
+        with atomic_path(folder / name) as temporary:
+            text = written.get(name)
+            temporary.write_text(
+                (source / name).read_text(encoding="utf-8") if text is None else text, encoding="utf-8"
+            )
+    if not any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
+        subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
+    return [*FILES, CODE]
+
+
+def _known_by_checksum(pipeline: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Stages whose dependencies on code are lines of code.yaml, and those lines."""
+    checksums: dict[str, str] = {}
+    stages: dict[str, Any] = {}
+    for name, facts in pipeline["stages"].items():
+        deps = facts.get("deps", [])
+        parts = [dep.removeprefix("nsnet/") for dep in deps if dep.startswith("nsnet/")]
+        # No dots: in a parameter's name they lead into a value.
+        code = {part.removesuffix(".py").replace("/", "-"): part for part in parts}
+        checksums |= {key: code_checksum(part) for key, part in code.items()}
+        kept = [dep for dep in deps if not dep.startswith("nsnet/") and dep != "constraints.txt"]
+        stages[name] = {**facts, "deps": kept, "params": [*facts.get("params", []), {CODE: sorted(code)}]}
+        if not kept:
+            del stages[name]["deps"]
+    return {**pipeline, "stages": stages}, checksums

@@ -1,0 +1,73 @@
+"""Detectors of a project on pictures of one's own: a folder that was ingested."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nsnet.core.device import best_device
+from nsnet.core.paths import Paths
+from nsnet.core.progress import bar
+from nsnet.corpus.audit import audit_corpus
+from nsnet.corpus.contracts import Images, Samples
+from nsnet.corpus.settings import Audit
+from nsnet.evaluation.assessment import evaluate
+from nsnet.evaluation.inputs import Inputs
+from nsnet.evaluation.settings import Evaluate
+from nsnet.features.backbone import load_backbone
+from nsnet.features.conditions import choose
+from nsnet.features.contracts import Features, Patches
+from nsnet.features.extraction import Counts, keys_of, update_features
+from nsnet.features.plan import Request
+from nsnet.features.settings import Backbone, Conditions
+from nsnet.features.settings import Features as Extraction
+
+
+def score_folder(
+    folder: Path,
+    here: Paths,
+    trained: Paths,
+    audit: Audit,
+    backbone: Backbone,
+    conditions: Conditions,
+    extraction: Extraction,
+    settings: Evaluate,
+) -> Counts:
+    """Audit, encode, score and evaluate an ingested folder; its tables lie in `here`.
+
+    Args:
+        folder: with the pictures.
+        here: where `nsnet ingest` wrote the tables of the folder.
+        trained: project whose detectors are used.
+        audit, backbone, conditions, extraction, settings: sections of its params.yaml.
+
+    Returns:
+        How many pictures were encoded, and how many were known.
+
+    Raises:
+        ValueError: nothing to test, changed pictures, or detectors of another backbone.
+    """
+    audit_corpus(here, audit)
+    chosen = choose(settings.conditions, conditions)
+    request = Request(
+        images=here.table(Images),
+        samples=here.table(Samples),
+        root=folder,
+        train=(),
+        test=chosen,
+        keys=keys_of(extraction),
+        dtype=extraction.dtype,
+        patches=False,
+    )
+    with bar("features", None) as advance:
+        counts = update_features(
+            request,
+            load_backbone(backbone, best_device()),
+            here.feature_store,
+            here.table(Features),
+            here.table(Patches),
+            batch=extraction.batch,
+            workers=extraction.workers,
+            advance=advance,
+        )
+    evaluate(here, trained, settings, Inputs(here, folder, {condition.name: condition for condition in chosen}))
+    return counts

@@ -1,0 +1,175 @@
+"""Scores of runs on pictures: each is computed once and kept beside the run.
+
+Runs that look at the same inputs are scored together, so that inputs are read once. A
+group's scores are kept as soon as it is done: a killed evaluation goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+
+from nsnet.core.contracts import make
+from nsnet.core.device import best_device
+from nsnet.core.files import atomic_path
+from nsnet.core.provenance import code_checksum, digest
+from nsnet.detectors.files import load_detector
+from nsnet.detectors.protocol import Needs, Scores
+from nsnet.detectors.registry import detector_class, settings_class
+from nsnet.evaluation.contracts import Predictions
+from nsnet.evaluation.inputs import Inputs
+
+CODE = ("detectors", "evaluation/inputs.py", "evaluation/scores.py", "features")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be scored on one split under one condition; `images` names the pictures (sorted) by their hash."""
+
+    run: dict[str, Any]
+    split: str
+    condition: str
+    images: str
+
+    def file(self, store: Path, condition_id: str, code: str) -> Path:
+        """Where its scores are kept."""
+        key = digest([self.images, self.run["backbone_id"], code])
+        return store / self.run["run_id"] / "scores" / f"{condition_id}-{key}.parquet"
+
+
+def score_runs(
+    runs: pl.DataFrame,
+    tested: list[str],
+    validation: dict[str, list[str]],
+    conditions: list[str],
+    inputs: Inputs,
+    detectors: Path,
+    store: Path,
+    advance: Callable[[int], None] = lambda count: None,
+) -> pl.DataFrame:
+    """The table predictions: every run on the test pictures, and on its training set's validation split.
+
+    Args:
+        runs: the table runs.
+        tested: image_id of every test picture, in order; shown under each of `conditions`.
+        validation: training set to image_id of its validation split, in order; shown as in training.
+        conditions: names.
+        inputs: where pictures' inputs come from.
+        detectors: folder of RUN_ID.safetensors.
+        store: folder of RUN_ID/scores/.
+        advance: told how many sets of scores are done.
+
+    Raises:
+        ValueError: a detector's file is damaged, or inputs are missing.
+    """
+    pictures: dict[str, list[str]] = {}
+
+    def named(image_ids: list[str]) -> str:
+        name = hashlib.sha256("\n".join(image_ids).encode()).hexdigest()
+        pictures[name] = image_ids
+        return name
+
+    tasks = []
+    for run in runs.sort("run_id").to_dicts():
+        seen = validation.get(run["training_set"], [])
+        tasks += [Task(run, "validation", run["train_condition"], named(seen))] if seen else []
+        tasks += [Task(run, "test", condition, named(tested)) for condition in conditions]
+    code = code_checksum(*CODE)
+    files = [task.file(store, inputs.condition_id(task.condition), code) for task in tasks]
+    found = {
+        number: _kept(file, len(pictures[task.images]))
+        for number, (task, file) in enumerate(zip(tasks, files, strict=True))
+    }
+    missing = [number for number, scores in found.items() if scores is None]
+    advance(len(tasks) - len(missing))
+
+    def shares(number: int) -> tuple[str, str, str, str, str]:
+        task = tasks[number]
+        needs = _needs(task.run)
+        return needs.reads, needs.view, task.run["backbone_id"], task.condition, task.images
+
+    for _, members in itertools.groupby(sorted(missing, key=shares), key=shares):
+        group = list(members)
+        alike = [tasks[number] for number in group]
+        scores = _score_together(alike, pictures[alike[0].images], inputs, detectors)
+        for number, values in zip(group, scores, strict=True):
+            _keep(files[number], values)
+            found[number] = values
+        advance(len(group))
+    parts = [
+        pl.DataFrame({"image_id": pictures[task.images], "score": found[number]}).with_columns(
+            pl.lit(task.run["run_id"]).alias("run_id"),
+            pl.lit(task.condition).alias("condition"),
+            pl.lit(task.split).alias("split"),
+        )
+        for number, task in enumerate(tasks)
+    ]
+    return pl.concat(parts).select(make(Predictions, []).columns)
+
+
+def _needs(run: dict[str, Any]) -> Needs:
+    settings = settings_class(run["kind"]).model_validate(json.loads(run["params"]))
+    return detector_class(run["kind"]).needs(settings)
+
+
+def _score_together(tasks: list[Task], image_ids: list[str], inputs: Inputs, folder: Path) -> list[Scores]:
+    """Scores of several runs on the same inputs, which are read once."""
+    device = torch.device(best_device())
+    loaded = []
+    for task in tasks:
+        run = task.run
+        file = folder / f"{run['run_id']}.safetensors"
+        loaded.append(load_detector(file, run["detector_sha256"], json.loads(run["backbone"])))
+        loaded[-1].module().to(device)
+    parts: list[list[Scores]] = [[] for _ in tasks]
+    run = tasks[0].run
+    for batch in inputs.batches(_needs(run), json.loads(run["backbone"]), tasks[0].condition, image_ids, device):
+        for detector, found in zip(loaded, parts, strict=True):
+            found.append(detector.score([batch]))
+    return [np.concatenate(found) for found in parts]
+
+
+def _keep(file: Path, scores: Scores) -> None:
+    with atomic_path(file) as temporary:
+        pl.DataFrame({"score": scores}).write_parquet(temporary, metadata={"sha256": _sha256(scores)})
+
+
+def _kept(file: Path, count: int) -> Scores | None:
+    """Scores kept earlier; None if there are none, or if they are not what was written."""
+    if not file.exists():
+        return None
+    try:
+        scores = pl.read_parquet(file)["score"].to_numpy()
+        if len(scores) == count and pl.read_parquet_metadata(file).get("sha256") == _sha256(scores):
+            return scores
+    except (pl.exceptions.PolarsError, OSError):
+        pass
+    print(f"{file} is damaged: these pictures are scored again", file=sys.stderr)
+    return None
+
+
+def _sha256(scores: Scores) -> str:
+    return hashlib.sha256(np.ascontiguousarray(scores, np.float64).tobytes()).hexdigest()
+
+
+def keep_evaluations(store: Path, tables: Iterable[tuple[str, pl.DataFrame]]) -> None:
+    """Keep each run's rows of some tables beside it, so that the catalogue still has them when it is not current.
+
+    Args:
+        store: folder of RUN_ID/.
+        tables: (name, rows with a column run_id) to be written to RUN_ID/NAME.parquet.
+    """
+    for name, frame in tables:
+        for (run_id,), rows in frame.partition_by("run_id", as_dict=True, maintain_order=True).items():
+            with atomic_path(store / str(run_id) / f"{name}.parquet") as temporary:
+                rows.write_parquet(temporary, compression="zstd")

@@ -1,0 +1,28 @@
+-- Means of every detector and group side by side: each metric with its interval on this benchmark, main ones on another generator too
+SELECT training_set, train_condition, suite, condition, "group", detector, n_generators, n_seeds,
+       max(value) FILTER (metric = 'acc') AS acc,
+       max(ci_low) FILTER (metric = 'acc') AS acc_low,
+       max(ci_high) FILTER (metric = 'acc') AS acc_high,
+       max(population_low) FILTER (metric = 'acc') AS acc_population_low,
+       max(population_high) FILTER (metric = 'acc') AS acc_population_high,
+       max(value) FILTER (metric = 'ap') AS ap,
+       max(ci_low) FILTER (metric = 'ap') AS ap_low,
+       max(ci_high) FILTER (metric = 'ap') AS ap_high,
+       max(population_low) FILTER (metric = 'ap') AS ap_population_low,
+       max(population_high) FILTER (metric = 'ap') AS ap_population_high,
+       max(value) FILTER (metric = 'auroc') AS auroc,
+       max(ci_low) FILTER (metric = 'auroc') AS auroc_low,
+       max(ci_high) FILTER (metric = 'auroc') AS auroc_high,
+       max(population_low) FILTER (metric = 'auroc') AS auroc_population_low,
+       max(population_high) FILTER (metric = 'auroc') AS auroc_population_high,
+       max(value) FILTER (metric = 'acc_validation') AS acc_validation,
+       max(ci_low) FILTER (metric = 'acc_validation') AS acc_validation_low,
+       max(ci_high) FILTER (metric = 'acc_validation') AS acc_validation_high,
+       max(population_low) FILTER (metric = 'acc_validation') AS acc_validation_population_low,
+       max(population_high) FILTER (metric = 'acc_validation') AS acc_validation_population_high,
+       max(value) FILTER (metric = 'r_acc') AS r_acc,
+       max(value) FILTER (metric = 'f_acc') AS f_acc,
+       max(value) FILTER (metric = 'plain_acc') AS plain_acc,
+       max(value) FILTER (metric = 'plain_ap') AS plain_ap
+FROM means
+GROUP BY training_set, train_condition, suite, condition, "group", detector, n_generators, n_seeds

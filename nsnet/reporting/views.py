@@ -1,0 +1,133 @@
+"""The views of the catalogue: one file of SQL each, its first line the view's comment.
+
+The same files give the catalogue its views and the printed tables their rows, so a table
+has one definition. A new view is a new file; it may read other views.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import duckdb
+
+from nsnet.core.contracts import Table, table_name
+from nsnet.core.paths import Paths
+from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
+from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
+from nsnet.evaluation.settings import Evaluate
+from nsnet.features.contracts import Features, Patches
+from nsnet.semantics.contracts import Captions, SemanticBasis, SemanticSpectrum
+from nsnet.training.contracts import Runs
+
+FOLDER = Path(__file__).parent / "sql"
+EXAMPLES = FOLDER / "examples"
+COMMENT = "-- "
+
+# The tables that views read, and the rest of the catalogue.
+READ: tuple[type[Table], ...] = (BiasAudit, Runs, Results, Means, Differences)
+TABLES: tuple[type[Table], ...] = (
+    *(Images, Samples, Duplicates, BiasAudit, Captions, Features, Patches),
+    *(SemanticSpectrum, SemanticBasis, Runs, Predictions, Results, Means, Differences),
+)
+# Of these the catalogue holds the runs of earlier settings and code too, until they are pruned.
+KEPT: tuple[type[Table], ...] = (Runs, Predictions, Results)
+CURRENT = "the run is one of those that the settings ask for now; views look at no other"
+SETTINGS = {"key": "name in section evaluate of params.yaml", "value": "its value; JSON where it is no text"}
+
+
+@dataclass(frozen=True)
+class View:
+    """A view's comment and SQL."""
+
+    comment: str
+    sql: str
+
+
+@functools.cache
+def views() -> dict[str, View]:
+    """All views by name, each after those that it reads.
+
+    Raises:
+        ValueError: a file does not begin with a comment.
+    """
+    found = {}
+    for file in sorted(FOLDER.glob("*.sql")):
+        first, _, sql = file.read_text(encoding="utf-8").partition("\n")
+        if not first.startswith(COMMENT):
+            raise ValueError(f"{file}: its first line is the view's comment and must begin with {COMMENT!r}")
+        found[file.stem] = View(first.removeprefix(COMMENT), sql)
+    reads = {name: found.keys() & re.findall(r"(?:FROM|JOIN)\s+(\w+)", view.sql) for name, view in found.items()}
+    return {name: found[name] for name in TopologicalSorter(reads).static_order()}
+
+
+def create_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create and comment every view; the tables that they read must be there."""
+    for name, view in views().items():
+        connection.execute(f"CREATE VIEW {name} AS {view.sql}")
+        connection.execute(f"COMMENT ON VIEW {name} IS {quoted(view.comment)}")
+
+
+def create_settings(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> None:
+    """Create the table settings, from which views learn the baseline."""
+    connection.execute("CREATE TABLE settings (key VARCHAR, value VARCHAR)")
+    for key, value in settings.model_dump(mode="json").items():
+        connection.execute(
+            "INSERT INTO settings VALUES (?, ?)", [key, value if isinstance(value, str) else json.dumps(value)]
+        )
+    comment(connection, "settings", "What the evaluation was asked for", SETTINGS)
+
+
+def comment(connection: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
+    """Say in the catalogue what a table and its columns are."""
+    connection.execute(f"COMMENT ON TABLE {table} IS {quoted(text)}")
+    for column, told in columns.items():
+        connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quoted(told)}')
+
+
+def comment_contract(connection: duckdb.DuckDBPyConnection, kind: type[Table]) -> None:
+    """Say what a contract says of a table."""
+    columns = {name: facts.description or "" for name, facts in kind.to_schema().columns.items()}
+    comment(connection, table_name(kind), inspect.getdoc(kind) or "", columns)
+
+
+def missing_tables(paths: Paths, kinds: Iterable[type[Table]]) -> list[str]:
+    """Names of the tables that have not been made."""
+    return [table_name(kind) for kind in kinds if not paths.table(kind).exists()]
+
+
+def open_tables(paths: Paths, trained: Paths, settings: Evaluate) -> duckdb.DuckDBPyConnection:
+    """The views over the Parquet tables of an evaluation, in memory: what printed tables are made from.
+
+    Args:
+        paths: project of the evaluation.
+        trained: project whose runs were evaluated.
+        settings: section evaluate.
+
+    Raises:
+        FileNotFoundError: a table has not been made.
+    """
+    missing = [*missing_tables(trained, [Runs]), *missing_tables(paths, [kind for kind in READ if kind is not Runs])]
+    if missing:
+        raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
+    connection = duckdb.connect()
+    # Sums of floats in any order differ in their last bits; printed tables must not.
+    connection.execute("SET threads = 1")
+    for kind in READ:
+        file = quoted(str((trained if kind is Runs else paths).table(kind)))
+        extra = ', true AS "current"' if kind in KEPT else ""
+        connection.execute(f"CREATE TABLE {table_name(kind)} AS SELECT *{extra} FROM read_parquet({file})")
+    create_settings(connection, settings)
+    create_views(connection)
+    return connection
+
+
+def quoted(text: str) -> str:
+    """A SQL string."""
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,210 @@
+"""Printed tables: cells that hold, numbers with their intervals, notes, and plots that refuse unknown names."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from nsnet.core.parquet import write_table
+from nsnet.core.paths import Paths
+from nsnet.core.printing import csv_text, markdown_table
+from nsnet.evaluation.statistics import Evaluation
+from nsnet.reporting.layout import Pivot, folded, pivoted, triples
+from nsnet.reporting.plots import generators_plot
+from nsnet.reporting.tables import REPORTS, printed
+from nsnet.reporting.views import open_tables
+from nsnet.reporting.writing import world_of, write_tables
+from nsnet.training.contracts import Runs
+from tests.synthetic import SETTINGS, runs, write_project
+
+Project = tuple[Paths, Evaluation, duckdb.DuckDBPyConnection]
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    paths = Paths(tmp_path_factory.mktemp("evaluated"))
+    found = write_project(paths)
+    with open_tables(paths, paths, SETTINGS) as connection:
+        yield paths, found, connection
+
+
+def test_names_stay_in_their_cells() -> None:
+    text = markdown_table(pl.DataFrame({"a|b": ["x|y\nz\x1b[31m", None], "n": [1.23456, 2.0], "yes?": [True, False]}))
+    assert text.splitlines() == [
+        "| a\\|b | n | yes? |",
+        "| --- | ---: | --- |",
+        "| x\\|y z\\x1b[31m | 1.235 | yes |",
+        "|  | 2.000 | no |",
+    ]
+
+
+def test_csv_text_is_no_formula_and_numbers_are_numbers() -> None:
+    names = ["=1+1", "+x", "-x", "@x", "plain", 'say "a,b"\n=2', None]
+    text = csv_text(pl.DataFrame({"name": names, "value": [-0.12345678, -1e-9, 0.5, 1.0, 0.1, 0.2, None]}))
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["name"] for row in rows] == ["'=1+1", "'+x", "'-x", "'@x", "plain", 'say "a,b"\n=2', ""]
+    assert [row["value"] for row in rows] == ["-0.123457", "0.0", "0.5", "1.0", "0.1", "0.2", ""]
+
+
+def test_intervals_fold_into_cells() -> None:
+    frame = pl.DataFrame(
+        {
+            "name": ["a", "b"],
+            "acc": [0.5, None],
+            "acc_low": [0.4, None],
+            "acc_high": [0.6, None],
+            "acc_population_low": [0.1, None],
+            "acc_population_high": [0.9, None],
+            "r_acc": [0.25, 0.75],
+        }
+    )
+    assert triples(frame.columns) == ["acc"]
+    shown = folded(frame)
+    assert shown.columns == ["name", "acc", "acc, another generator", "r_acc"]
+    assert shown.row(0) == ("a", "0.500 (0.400..0.600)", "0.100..0.900", 0.25)
+    assert shown.row(1) == ("b", None, None, 0.75)
+
+
+def test_pivots_keep_the_order_of_rows() -> None:
+    frame = pl.DataFrame({"g": ["z", "z", "a", "a"], "d": ["two", "one", "two", "one"], "acc": [0.1, 0.2, 0.3, 0.4]})
+    wide = pivoted(frame, Pivot(("g",), "d", "acc", interval=False))
+    assert wide.rows() == [("z", "0.100", "0.200"), ("a", "0.300", "0.400")] and wide.columns == ["g", "two", "one"]
+
+
+def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
+    _, _, connection = evaluated
+    tables = {table.name: table for table in printed(connection)}
+    assert len(tables) == 2 * 5 + 4 and {table.report for table in tables.values()} == set(REPORTS)
+    for table in tables.values():
+        key = list(table.report.key)
+        assert table.rows.height and table.rows.select(key).is_unique().all(), table.name
+        assert table.markdown.count("\n") > 2
+    assert tables["leaderboard_biased"].rows["detector"].to_list()[0] == "nsnet"
+
+
+def test_tables_come_from_views_that_equal_the_frames(evaluated: Project) -> None:
+    _, found, connection = evaluated
+    board = connection.sql("FROM leaderboard").pl()
+    for row in board.to_dicts():
+        place = {name: row[name] for name in ("training_set", "suite", "condition", "detector")}
+        for metric in ("acc", "ap", "auroc", "acc_validation"):
+            mean = found.means.filter(**place, group="held-out", metric=metric).row(0, named=True)
+            for column, source in {
+                metric: "value",
+                f"{metric}_low": "ci_low",
+                f"{metric}_high": "ci_high",
+                f"{metric}_population_low": "population_low",
+                f"{metric}_population_high": "population_high",
+            }.items():
+                assert row[column] == mean[source]
+        assert row["in_domain_acc"] == found.means.filter(**place, group="in-domain", metric="acc")["value"][0]
+        if row["detector"] == "univfd":
+            assert row["acc_difference"] is None
+            continue
+        facts = place | {"reference": "univfd", "group": "held-out", "metric": "ap"}
+        paired = found.differences.filter(**facts).row(0, named=True)
+        assert (row["ap_difference"], row["ap_difference_low"]) == (paired["difference"], paired["ci_low"])
+    assert board.height == 2 * 2 * 5 and set(board["baseline"]) == {"univfd"}
+    ranks = board.filter(training_set="biased", condition="clean")["acc"].to_list()
+    assert ranks == sorted(ranks, reverse=True)
+
+
+def test_cross_domain_and_families(evaluated: Project) -> None:
+    _, found, connection = evaluated
+    row = connection.sql(
+        "FROM cross_domain WHERE (training_set, detector, generator, condition) = ('biased', 'nsnet', 'ring', 'clean')"
+    ).pl()
+    seeds = found.results.filter(pl.col("run_id").str.contains("^biased-nsnet-[0-9]"), generator="ring")
+    mean = seeds.filter(condition="clean", metric="acc")["value"].mean()
+    assert row.height == 1 and row["acc"][0] == pytest.approx(mean, abs=1e-12)
+    assert row.select("in_domain", "n_fake", "files_give_label_away").row(0) == (False, 12, True)
+    families = connection.sql("FROM families WHERE training_set = 'biased'").pl()
+    assert dict(families.select("family", "n_generators").iter_rows()) == {"gan": 1, "diffusion": 3}
+    assert families.filter(family="gan")["acc_population_low"].null_count() == 2 * 5
+    gap = connection.sql("SELECT sum(gap - (in_domain_acc - held_out_acc)) FROM generalization_gap").fetchall()
+    assert gap[0][0] == pytest.approx(0, abs=1e-12)
+    hardest = connection.sql("FROM hardest_generators WHERE generator = 'seen'").fetchall()
+    assert hardest == []
+
+
+def test_controls_contrastive_and_conditions(evaluated: Project) -> None:
+    _, found, connection = evaluated
+    controls = connection.sql("SELECT DISTINCT detector, view, null_space FROM controls ORDER BY 1").fetchall()
+    assert controls == [
+        ("nsnet-plain", "mosaic", "text"),
+        ("univfd", "crop", "none"),
+        ("univfd+random", "crop", "random"),
+    ]
+    rows = connection.sql(
+        "FROM contrastive WHERE training_set = 'biased' AND condition = 'clean' AND metric = 'acc'"
+    ).pl()
+    assert dict(rows.select("against", "reference").iter_rows()) == {
+        "loss off, adapter kept": "nsnet-without-loss",
+        "loss off, no adapter": "nsnet-plain",
+    }
+    facts = {"training_set": "biased", "condition": "clean", "group": "held-out", "metric": "acc"}
+    paired = found.differences.filter(detector="nsnet", reference="nsnet-plain", **facts)["difference"][0]
+    assert rows.filter(reference="nsnet-plain")["difference"][0] == paired
+    tables = {table.name: table.markdown for table in printed(connection)}
+    assert tables["conditions"].splitlines()[0] == (
+        "| suite | training set | detector | train condition | clean | jpeg50 |"
+    )
+    assert "| suite | condition | training set | train condition | view | none | random | text |" in tables["controls"]
+
+
+def test_notes_stand_in_every_table(evaluated: Project) -> None:
+    paths, _, connection = evaluated
+    names = write_tables(paths, paths, SETTINGS, 0.75)
+    assert world_of(connection).startswith("LAB: simulated generators")
+    for name in names:
+        text = (paths.tables / f"{name}.md").read_text()
+        assert "**LAB: simulated generators" in text, name
+        if name != "bias_audit":
+            assert "last bits between processors" in text and "exactly 0.5 counts as fake" in text
+            assert "mean over 2 to 3 training seeds" in text and "differences are paired" in text
+    audit = (paths.tables / "bias_audit.md").read_text()
+    assert "1 of 5 generators are given away" in audit
+    plots = {file.name for file in (paths.tables / "plots").glob("*.svg")}
+    assert plots == {
+        "bias_audit.svg",
+        "spectrum.svg",
+        *(f"generators_lab_{name}{end}.svg" for name in ("biased", "unbiased") for end in ("", "_jpeg50")),
+    }
+    before = {file.name: file.read_bytes() for file in paths.tables.rglob("*.*")}
+    write_tables(paths, paths, SETTINGS, 0.75)
+    assert before == {file.name: file.read_bytes() for file in paths.tables.rglob("*.*")}
+
+
+def test_untrained_weights_are_told(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    write_project(paths)
+    told = '{"model": "ViT-B-32", "weights": "random"}'
+    write_table(Runs, runs().with_columns(backbone=pl.lit(told)), paths.table(Runs))
+    with open_tables(paths, paths, SETTINGS) as connection:
+        assert world_of(connection).startswith("RANDOM: ")
+
+
+def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Project, tmp_path: Path) -> None:
+    _, _, connection = evaluated
+    rows = connection.sql(
+        "FROM per_generator WHERE (training_set, condition, metric) = ('biased', 'clean', 'acc')"
+    ).pl()
+    with pytest.raises(ValueError, match="'nsnett'; did you mean nsnet"):
+        generators_plot(rows, ["nsnett"], "title", tmp_path / "plot.svg")
+    assert not (tmp_path / "plot.svg").exists()
+    generators_plot(rows, ["nsnet", "univfd"], "title", tmp_path / "plot.svg")
+    # Text is drawn as paths; matplotlib names each in a comment.
+    drawn = (tmp_path / "plot.svg").read_text()
+    for word in ("diffusion", "gan (in-domain)", "gan", "ring", "univfd"):
+        assert f"<!-- {word} -->" in drawn
+
+
+def test_missing_tables_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no Parquet for runs, bias_audit, results, means, paired_differences"):
+        open_tables(Paths(tmp_path), Paths(tmp_path), SETTINGS)
