@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ def pytest_report_header() -> str:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(7)
+
+
+@pytest.fixture
+def single_thread() -> Iterator[None]:
+    """Small tensors: threads that wait for each other take ten times as long on a busy machine."""
+    from nsnet.core.device import one_thread
+
+    with one_thread():
+        yield
 
 
 @pytest.fixture

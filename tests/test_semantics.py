@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-from nsnet.semantics.spectrum import choose_rank, null_projection, random_basis, spectrum
+from nsnet.core.contracts import make
+from nsnet.semantics.contracts import Captions, SemanticBasis
+from nsnet.semantics.null_space import load_basis, load_directions, null_projection, random_basis
+from nsnet.semantics.settings import Semantics
+from nsnet.semantics.spectrum import CaptionGram, Spectrum, choose_rank, rank_one_warning
+from nsnet.stages.semantics import caption_counts, spectra, spectrum_rows
+from tests.training import sample_rows, samples
 
 CAPTIONS = np.random.default_rng(3).standard_normal((400, 24)) @ np.diag(0.6 ** np.arange(24)) + 0.3
+
+
+def spectrum(batches: Iterable[np.ndarray], normalise: bool, centre: bool) -> Spectrum:
+    gram = CaptionGram(normalise)
+    for batch in batches:
+        gram.add(batch, np.ones(len(batch), np.int64))
+    return gram.spectrum(centre)
 
 
 @pytest.mark.parametrize("normalise", [True, False])
@@ -77,3 +93,80 @@ def test_random_basis_is_orthonormal_and_seeded() -> None:
     assert (basis == random_basis(5, 24, 1)).all()
     assert not np.allclose(basis, random_basis(5, 24, 2))
     assert random_basis(0, 24, 1).shape == (0, 24)
+
+
+@pytest.mark.parametrize("centre", [True, False])
+def test_a_caption_of_many_pictures_counts_for_each(centre: bool) -> None:
+    counts = np.random.default_rng(1).integers(0, 5, len(CAPTIONS))
+    gram = CaptionGram(True)
+    for part in np.array_split(np.arange(len(CAPTIONS)), 3):
+        gram.add(CAPTIONS[part], counts[part])
+    repeated = spectrum([np.repeat(CAPTIONS, counts, axis=0)], True, centre)
+    found = gram.spectrum(centre)
+    # Sums in another order: small singular values keep half of float64's digits.
+    np.testing.assert_allclose(found.values, repeated.values, atol=1e-7 * repeated.values[0])
+    np.testing.assert_allclose(found.vectors[:8], repeated.vectors[:8], atol=1e-6)
+
+
+def test_rank_one_is_warned_of() -> None:
+    same = spectrum([np.ones((50, 1)) * CAPTIONS[:1].astype(np.float32)], True, False)
+    told = rank_one_warning(same, choose_rank(same, 0.99, None, None), False)
+    assert told is not None and "captions are the same" in told and "nothing that differs between pictures" in told
+    common = spectrum([CAPTIONS], True, False)
+    assert "in common" in str(rank_one_warning(common, 1, False)) and rank_one_warning(common, 2, False) is None
+    with pytest.raises(ValueError, match="captions are the same"):
+        spectrum([np.ones((50, 1)) * CAPTIONS[:1].astype(np.float32)], True, True)
+
+
+def captions(rows: pl.DataFrame) -> pl.DataFrame:
+    return make(Captions, rows.filter(split="train").unique("image_id").iter_rows(named=True))
+
+
+def encode_texts(asked: list[list[str]]) -> Any:
+    def encode(texts: list[str]) -> Any:
+        asked.append(texts)
+        return np.array([np.random.default_rng(list(text.encode())).standard_normal(8) for text in texts], np.float32)
+
+    return encode
+
+
+SETTINGS = Semantics(normalise=True, centre=False, energy=0.9, tolerance=None, rank=None, batch=2)
+
+
+def test_each_training_set_has_the_spectrum_of_its_own_training_captions() -> None:
+    table = samples(sample_rows("a", 6, 4, 5), sample_rows("b", 3, 2))
+    table = pl.concat([table, table.filter(training_set="a", split="train").head(3)])  # listed twice: counts once
+    counts = caption_counts(table, captions(table))
+    assert dict(zip(counts["caption"], counts["a"], strict=True)) == {
+        f"a photo of thing {number}": 2 * (2 if number == 0 else 1) for number in range(5)
+    }
+    assert counts["b"].to_list() == [2, 2, 2, 0, 0]
+    asked: list[list[str]] = []
+    found = spectra(counts, encode_texts(asked), SETTINGS)
+    told = [text for texts in asked for text in texts]
+    assert sorted(told) == sorted(set(told)) and len(told) == 5  # every distinct caption once
+    for name in "ab":
+        texts = [text for text, count in counts.select("caption", name).iter_rows() for _ in range(count)]
+        alone = spectrum([encode_texts([])(texts)], True, False)
+        np.testing.assert_allclose(found[name].values, alone.values, atol=1e-6)  # zeros lose half the digits
+    rows = [row for name in "ab" for row in spectrum_rows(name, found[name], 2)]
+    basis = make(SemanticBasis, rows)
+    assert (load_basis(basis, "b") == found["b"].vectors[:2]).all()
+    assert (load_directions(basis, "a") == found["a"].vectors).all()
+    with pytest.raises(ValueError, match="unknown training set 'c'"):
+        load_basis(basis, "c")
+
+
+def test_training_sets_without_captions_are_named() -> None:
+    table = samples(sample_rows("a", 6, 4), sample_rows("b", 3, 2))
+    known = captions(table.filter(training_set="a"))
+    with pytest.raises(ValueError, match="training set b: 6 pictures without a caption"):
+        caption_counts(table, known)
+    with pytest.raises(ValueError, match="no training pictures"):
+        caption_counts(table.filter(split="test"), known)
+
+
+def test_rank_zero_leaves_features_alone() -> None:
+    basis = make(SemanticBasis, spectrum_rows("a", spectrum([CAPTIONS], True, False), 0))
+    assert load_basis(basis, "a").shape == (0, 24)
+    assert (null_projection(load_basis(basis, "a")) == np.eye(24)).all()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -61,6 +61,7 @@ class Context:
     seed: int
 
 
+@runtime_checkable
 class Examples(Protocol):
     """Labelled inputs, fetched batch by batch: never more than a batch is held.
 
@@ -74,6 +75,7 @@ class Examples(Protocol):
         """Inputs of some examples: float32 (b, d) features or uint8 (b, size, size, 3) pixels, of one draw."""
 
 
+@runtime_checkable
 class Trainer(Protocol):
     """Who turns the crank: owns device, precision, order, accumulation and checkpoints (nsnet.training.runner).
 
@@ -114,6 +116,7 @@ class Trainer(Protocol):
         """Inputs in order, on the trainer's device."""
 
 
+@runtime_checkable
 class Detector(Protocol):
     """A detector of generated images."""
 

@@ -71,9 +71,8 @@ def read_head(file: Path, width: int) -> dict[str, torch.Tensor]:
     try:
         found = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        raise ValueError(
-            f"{file} cannot be read ({str(error).splitlines()[0]}): expected tensors, as .safetensors or .pth"
-        ) from error
+        told = (str(error).splitlines() or ["no reason given"])[0]
+        raise ValueError(f"{file} cannot be read ({told}): expected tensors, as .safetensors or .pth") from error
     expected = {"weight": (1, width), "bias": (1,)}
     tensors = found if isinstance(found, dict) else {}
     if {name: _shape(value) for name, value in tensors.items()} != expected:

@@ -6,7 +6,7 @@ retrains no linear head.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -35,12 +35,12 @@ class DetectorSettings(Section):
     seeds: Annotated[list[Seed], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
-    def _draws_of_the_mosaic(self) -> Self:
+    def _draws_of_the_mosaic(self) -> DetectorSettings:
         if self.draws > 1 and self.view != "mosaic":
             raise ValueError(f"draws: only the mosaic is drawn at random, the view {self.view} is always the same")
         return self
 
-    def canonical(self) -> Self:
+    def canonical(self) -> DetectorSettings:
         """Itself, less what changes nothing: equal ones train the same detector, given the same seed."""
         return self.model_copy(update={"seeds": None})
 
@@ -72,7 +72,7 @@ class LinearSettings(DetectorSettings):
     weight_decay: Annotated[list[Decay], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _something_moves(self) -> Self:
+    def _something_moves(self) -> LinearSettings:
         if self.contrastive and not self.adapter:
             raise ValueError(
                 "contrastive: the loss acts on features, which are frozen: nothing would move."
@@ -80,7 +80,7 @@ class LinearSettings(DetectorSettings):
             )
         return self
 
-    def canonical(self) -> Self:
+    def canonical(self) -> DetectorSettings:
         unused = {} if self.contrastive else {"bce_weight": 1.0, "temperature": 1.0}
         return super().canonical().model_copy(update=unused)
 

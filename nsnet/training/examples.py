@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,11 @@ import torch
 from jaxtyping import Float32, Int64, UInt8
 
 from nsnet.detectors.protocol import Examples, Labels, Needs
+from nsnet.features.conditions import Condition
 from nsnet.training.sets import Pictures
 
-if TYPE_CHECKING:
-    from nsnet.features.conditions import Condition
 
-
+@runtime_checkable
 class FeatureSource(Protocol):
     """Where features come from: nsnet.features.matrices.FeatureReader."""
 
@@ -26,6 +25,7 @@ class FeatureSource(Protocol):
     ) -> npt.NDArray[np.float32]: ...
 
 
+@runtime_checkable
 class PixelSource(Protocol):
     """Where pixels come from: nsnet.features.pixels.PixelStore."""
 

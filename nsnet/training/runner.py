@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +26,6 @@ from nsnet.core.device import best_device
 from nsnet.core.files import atomic_path
 from nsnet.detectors.protocol import Examples, Labels, Loss, Needs
 from nsnet.training.settings import Runtime
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 # A checkpoint costs less than what it saves only for trainings that take long.
 CHECKPOINT_SECONDS = 20.0
@@ -174,7 +171,7 @@ def _seed(seed: int, epoch: int, purpose: int) -> int:
 
 
 @functools.cache
-def _fabric(accelerator: str, precision: str) -> Fabric:
+def _fabric(accelerator: str, precision: str) -> Any:
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it tells every start which devices there are
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -184,8 +181,7 @@ def _fabric(accelerator: str, precision: str) -> Fabric:
 
         if asked is None:
             os.environ.pop(NVML_CHECK, None)
-        known: Any = precision
-        return Fabric(accelerator=accelerator, devices=1, precision=known)
+        return Fabric(accelerator=accelerator, devices=1, precision=precision)
 
 
 def _save(file: Path, parts: dict[str, Any], epoch: int) -> None:

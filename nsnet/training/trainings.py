@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -47,6 +47,7 @@ ROWS = {"features": 4096, "pixels": 256}
 Bases = Mapping[str, npt.NDArray[np.float64]]
 
 
+@runtime_checkable
 class NamedBackbone(Protocol):
     """What a training must know of the backbone: nsnet.features.backbone.Backbone, or its facts without the model."""
 
