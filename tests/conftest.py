@@ -20,8 +20,12 @@ from nsnet.params import Params, load_params
 
 ROOT = Path(__file__).parent.parent
 REALSET = Path(os.environ.get("NSNET_REALSET", ROOT.parent / "shared" / "realset"))
-# Of the tiny project.
-DETECTORS, SEEDS = 15, 2
+# Of the tiny project: one detector of each kind of comparison.
+CHOSEN = (
+    *("nsnet", "nsnet-without-loss", "nsnet-without-contrastive"),
+    *("univfd", "univfd+random-directions", "cnn-control"),
+)
+DETECTORS, SEEDS = len(CHOSEN), 2
 TRACKED = ("nsnet", "flows", "dvc.yaml", "data.dvc", "params.yaml", "pyproject.toml", "constraints.txt", "prefect.yaml")
 
 
@@ -63,6 +67,7 @@ def tiny(values: dict[str, Any]) -> dict[str, Any]:
     values["lab"] |= {"train_per_class": 24, "validation_per_class": 8, "test_real": 16, "test_fakes": 4, "workers": 1}
     values["corpus"]["workers"] = 1
     values["train"]["seeds"] = list(range(SEEDS))
+    values["train"]["detectors"] = {name: values["train"]["detectors"][name] for name in CHOSEN}
     values["train"]["defaults"]["linear"]["epochs"] = 2
     values["train"]["defaults"]["cnn"]["epochs"] = 1
     values["evaluate"]["bootstrap"] = 50

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from nsnet.reporting.nightly import reproduce
-from tests.conftest import ROOT, environment, make_project
+from tests.conftest import DETECTORS, ROOT, environment, make_project
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def test_deployment_runs_to_a_leaderboard_artifact(served: tuple[Path, dict[str,
     assert artifact["type"] == "table"
     assert "LAB: simulated generators" in artifact["description"]
     rows = json.loads(artifact["data"]) if isinstance(artifact["data"], str) else artifact["data"]
-    assert len(rows) == 2 * 15 and {"nsnet", "univfd", "cnn-control"} <= {row["detector"] for row in rows}
+    assert len(rows) == 2 * DETECTORS and {"nsnet", "univfd", "cnn-control"} <= {row["detector"] for row in rows}
     [deployment] = httpx.post(f"{url}/deployments/filter", json={}).json()
     assert deployment["concurrency_limit"] == 1 or deployment["global_concurrency_limit"]["limit"] == 1
     assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * *"

@@ -98,7 +98,7 @@ def sample_rows(
     training_set: str, train: int, validation: int, test: int = 0, suite: str = "lab"
 ) -> list[dict[str, Any]]:
     """Rows of the table samples: as many reals as fakes in each split."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     for split, count in (("train", train), ("validation", validation), ("test", test)):
         for number in range(count):
             for label, letter in enumerate("rf"):

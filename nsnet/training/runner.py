@@ -181,7 +181,7 @@ def _fabric(accelerator: str, precision: str) -> Any:
 
         if asked is None:
             os.environ.pop(NVML_CHECK, None)
-        return Fabric(accelerator=accelerator, devices=1, precision=precision)
+        return Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]  # as in settings
 
 
 def _save(file: Path, parts: dict[str, Any], epoch: int) -> None:
