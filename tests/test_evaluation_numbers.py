@@ -7,7 +7,8 @@ import pytest
 from jaxtyping import TypeCheckError
 from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, roc_auc_score
 
-from nsnet.evaluation.metrics import METRICS, RealPool, choose_threshold, metrics, resampled_metrics
+from nsnet.detectors.thresholds import choose_threshold
+from nsnet.evaluation.metrics import METRICS, RealPool, metrics, resampled_metrics
 from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
 
 # Sums of at most 85 terms below 1, in another order than scikit-learn's: some 85 x 2^-53 = 1e-14.

@@ -209,8 +209,9 @@ def score(
 
       nsnet score photos --out work/photos --detectors exported
     """
+    from nsnet.core.parquet import read_table
     from nsnet.core.template import template_folder
-    from nsnet.evaluation.folder import score_folder
+    from nsnet.evaluation.folder import score_folder, shown_of
     from nsnet.params import load_params
     from nsnet.reporting.views import open_tables
     from nsnet.reporting.writing import world_of, write_tables
@@ -222,10 +223,11 @@ def score(
         trained = Paths(detectors) if detectors else mine if mine.table(Runs).exists() else SHIPPED
         settings = mine.params if mine.params.exists() else template_folder() / mine.params.name
         params = load_params(settings)
-        sections = (params.audit, params.backbone, params.conditions, params.features, params.evaluate)
+        evaluation = shown_of(params.evaluate, read_table(Runs, trained.table(Runs)))
+        sections = (params.audit, params.backbone, params.conditions, params.features, evaluation)
         counts = score_folder(folder, here, trained, *sections)
-        write_tables(here, trained, params.evaluate, params.audit.flag_auc)
-        with open_tables(here, trained, params.evaluate) as connection:
+        write_tables(here, trained, evaluation, params.audit.flag_auc)
+        with open_tables(here, trained, evaluation) as connection:
             world = world_of(connection)
     print(f"{counts.computed} images encoded, {counts.cached} already known; tables in {here.tables}/")
     Console(stderr=True).print(f"[bold]{world}[/bold]")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from nsnet.core.device import best_device
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar
@@ -20,6 +22,19 @@ from nsnet.features.extraction import Counts, keys_of, update_features
 from nsnet.features.plan import Request
 from nsnet.features.settings import Backbone, Conditions
 from nsnet.features.settings import Features as Extraction
+
+
+def shown_of(settings: Evaluate, runs: pl.DataFrame) -> Evaluate:
+    """Settings that show detectors that there are: other people's have other names.
+
+    Args:
+        settings: section evaluate.
+        runs: the table runs that is scored with.
+    """
+    known = runs["detector"].unique().sort().to_list()
+    shown = [name for name in settings.shown if name in known] or known[: len(settings.shown)]
+    baseline = settings.baseline if settings.baseline in known else known[0]
+    return settings.model_copy(update={"shown": shown, "baseline": baseline})
 
 
 def score_folder(

@@ -20,7 +20,8 @@ import numpy as np
 from jaxtyping import Float, Float64
 from scipy.special import ndtri, stdtrit
 
-from nsnet.evaluation.metrics import METRICS, THRESHOLD
+from nsnet.detectors.thresholds import THRESHOLD
+from nsnet.evaluation.metrics import METRICS
 
 CONFIDENCE = 0.95
 Z = float(ndtri((1 + CONFIDENCE) / 2))

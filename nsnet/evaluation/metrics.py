@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Float, Float64
+
+from nsnet.detectors.thresholds import THRESHOLD
 
 METRICS = ("acc", "r_acc", "f_acc", "ap", "auroc", "acc_validation", "plain_acc", "plain_ap")
-THRESHOLD = 0.5
 
 Array = npt.NDArray[np.float64]
 # Keeps 0 / 0 at 0 where a draw holds no image at or above a score; any weight in use is larger by far.
@@ -35,7 +36,7 @@ class RealPool:
         Args:
             scores: of the reals, higher is more fake, (n_real,).
             weights: how often each real counts, (1 + draws, n_real); row 0 for the sample itself.
-            threshold: that of acc_validation, from `choose_threshold`.
+            threshold: that of acc_validation, from nsnet.detectors.thresholds.
 
         Raises:
             ValueError: no reals, scores that are not finite, weights of another width or with an empty row.
@@ -134,37 +135,6 @@ def metrics(
     """
     numbers = resampled_metrics(real, fake, np.ones((1, len(real))), np.ones((1, len(fake))), threshold)
     return {metric: float(values[0]) for metric, values in numbers.items()}
-
-
-def choose_threshold(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> float:
-    """The threshold with the highest balanced accuracy; a score at or above it is called fake.
-
-    Candidates are the midpoints of neighbouring distinct scores and the two ends, where all
-    are called fake or none is. Of equally good ones the nearest to 0.5 is taken, then the lower.
-
-    Args:
-        scores: of the validation split, (n,).
-        labels: 1 fake, 0 real, (n,).
-
-    Raises:
-        ValueError: another shape, scores that are not finite, labels other than 0 and 1, or one class only.
-    """
-    if scores.shape != labels.shape or scores.ndim != 1 or not np.isfinite(scores).all():
-        raise ValueError(f"expected finite scores and as many labels, got shapes {scores.shape} and {labels.shape}")
-    if set(np.unique(labels)) != {0, 1}:
-        raise ValueError(f"a threshold is chosen on reals (0) and fakes (1), got labels {np.unique(labels)}")
-    distinct = np.unique(np.asarray(scores, np.float64))
-    midpoints = distinct[:-1] + np.diff(distinct) / 2
-    # Between neighbouring floats there is no midpoint: the upper of the two parts them as well.
-    midpoints = np.where(midpoints > distinct[:-1], midpoints, distinct[1:])
-    candidates = np.concatenate([distinct[:1], midpoints, [np.nextafter(distinct[-1], np.inf)]])
-    real, fake = np.sort(scores[labels == 0]), np.sort(scores[labels == 1])
-    r_right = np.searchsorted(real, candidates)
-    f_right = len(fake) - np.searchsorted(fake, candidates)
-    # Twice n_real n_fake times the balanced accuracy: whole numbers, so that ties are exact.
-    right = r_right * len(fake) + f_right * len(real)
-    best = candidates[right == right.max()]
-    return float(best[np.argmin(np.abs(best - THRESHOLD))])
 
 
 def _average_precision(weights: Array, fakes: Array, reals: Array) -> Array:

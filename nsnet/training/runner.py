@@ -7,9 +7,10 @@ from (seed, epoch) alone, so a training that was stopped goes on as if it had no
 from __future__ import annotations
 
 import functools
+import hashlib
+import io
 import logging
 import os
-import pickle
 import sys
 import time
 import warnings
@@ -27,6 +28,8 @@ from nsnet.core.files import atomic_path
 from nsnet.detectors.protocol import Examples, Labels, Loss, Needs
 from nsnet.training.settings import Runtime
 
+# Bytes of a checkpoint's sha256, which stand before it.
+DIGEST = 32
 # A checkpoint costs less than what it saves only for trainings that take long.
 CHECKPOINT_SECONDS = 20.0
 # Lightning sets it for processes that fork. Every step of an optimiser would load the driver's library again
@@ -185,20 +188,23 @@ def _fabric(accelerator: str, precision: str) -> Any:
 
 
 def _save(file: Path, parts: dict[str, Any], epoch: int) -> None:
+    """Write a checkpoint behind its checksum: a damaged one must not be gone on from."""
     state = {name: part.state_dict() for name, part in parts.items() if part is not None}
+    buffer = io.BytesIO()
+    torch.save({"epoch": epoch, **state}, buffer)
     with atomic_path(file) as temporary:
-        torch.save({"epoch": epoch, **state}, temporary)
+        temporary.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
 
 
 def _restore(file: Path | None, parts: dict[str, Any]) -> int:
     """Load a checkpoint into the parts; the number of epochs behind it, 0 without one."""
     if file is None or not file.exists():
         return 0
-    try:
-        state = torch.load(file, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        print(f"checkpoint {file} cannot be read ({error}): training starts anew", file=sys.stderr)
+    checksum, content = file.read_bytes()[:DIGEST], file.read_bytes()[DIGEST:]
+    if hashlib.sha256(content).digest() != checksum:
+        print(f"checkpoint {file} is damaged: training starts anew", file=sys.stderr)
         return 0
+    state = torch.load(io.BytesIO(content), weights_only=True)
     for name, part in parts.items():
         if part is not None:
             part.load_state_dict(state[name])

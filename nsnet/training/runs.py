@@ -1,9 +1,7 @@
-"""Every training so far, by what determines it: detector, facts and scores, verified whenever read."""
+"""Every training so far, by what determines it: detector, validation scores and facts, verified whenever read."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import shutil
 import sys
@@ -19,14 +17,18 @@ from nsnet.core.paths import Paths
 from nsnet.core.provenance import file_sha256
 from nsnet.training.contracts import Runs
 
-DETECTOR, FACTS, SCORES, CHECKPOINTS = "detector.safetensors", "run.json", "scores", "checkpoints"
-SCORE_SCHEMA = {"image_id": pl.String(), "score": pl.Float64()}
+DETECTOR, VALIDATION, FACTS, CHECKPOINTS = "detector.safetensors", "validation.parquet", "run.json", "checkpoints"
+# Files of a run, and where run.json has their sha256.
+SUMS = {DETECTOR: "detector_sha256", VALIDATION: "validation_sha256"}
 # Before the name of a run that was found damaged.
 DAMAGED = ".damaged-"
 
 
 class RunStore:
-    """Folders <run_id>/ with detector.safetensors, run.json (written last: a run with it is whole) and scores."""
+    """Folders <run_id>/ with detector.safetensors, validation.parquet and, written last, run.json: it makes a run whole.
+
+    The scores of test pictures lie beside them (nsnet.evaluation.scores).
+    """
 
     def __init__(self, folder: Path) -> None:
         """Keep runs in a folder, which need not exist yet."""
@@ -63,20 +65,25 @@ class RunStore:
             return None
 
     def read(self, run_id: str) -> dict[str, Any]:
-        """Facts of a run, once its detector is what was kept.
+        """Facts of a run, once its files are what was kept.
 
         Raises:
-            ValueError: run.json or the detector is damaged.
+            ValueError: run.json, the detector or the scores are damaged.
             FileNotFoundError: there is no such run.
         """
         facts = self.facts(run_id)
-        found, expected = file_sha256(self.detector(run_id)), facts["detector_sha256"]
-        if found != expected:
-            raise ValueError(f"{self.detector(run_id)} has sha256 {found[:12]}, expected {expected[:12]}")
+        for name in SUMS:
+            self._verify(run_id, facts, name)
         return facts
 
+    def _verify(self, run_id: str, facts: Mapping[str, Any], name: str) -> None:
+        file, expected = self.folder / run_id / name, facts[SUMS[name]]
+        found = file_sha256(file)
+        if found != expected:
+            raise ValueError(f"{file} has sha256 {found[:12]}, expected {expected[:12]}")
+
     def facts(self, run_id: str) -> dict[str, Any]:
-        """Facts of a run; its detector is not looked at.
+        """Facts of a run; its files are not looked at.
 
         Raises:
             ValueError: run.json is damaged.
@@ -87,61 +94,44 @@ class RunStore:
             facts = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
             raise ValueError(f"{file} is no JSON ({error})") from error
-        if not isinstance(facts, dict) or not isinstance(facts.get("detector_sha256"), str):
-            raise ValueError(f"{file} has no detector_sha256")
+        lacking = [name for name in SUMS.values() if not isinstance(facts, dict) or name not in facts]
+        if lacking:
+            raise ValueError(f"{file} lacks {', '.join(lacking)}")
         return facts
 
-    def keep(self, run_id: str, facts: Mapping[str, Any], save: Callable[[Path], str]) -> dict[str, Any]:
+    def keep(
+        self, run_id: str, facts: Mapping[str, Any], save: Callable[[Path], str], validation: pl.DataFrame
+    ) -> dict[str, Any]:
         """Keep a run, and drop its checkpoints.
 
         Args:
             run_id: its name.
             facts: JSON-able, what run.json shall hold.
             save: writes the detector to a file and returns its sha256, which joins the facts.
+            validation: image_id and score of the validation pictures.
 
         Returns:
             The facts as kept.
         """
-        whole = {**facts, "detector_sha256": save(self.detector(run_id))}
+        with atomic_path(self.folder / run_id / VALIDATION) as temporary:
+            validation.write_parquet(temporary, compression="zstd")
+        sums = {"detector_sha256": save(self.detector(run_id))}
+        sums["validation_sha256"] = file_sha256(self.folder / run_id / VALIDATION)
+        whole = {**facts, **sums}
         with atomic_path(self.folder / run_id / FACTS) as temporary:
             temporary.write_text(json.dumps(whole, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         shutil.rmtree(self.checkpoints(run_id), ignore_errors=True)
         return whole
 
-    def scores(self, run_id: str, condition_id: str) -> pl.DataFrame:
-        """All scores of a run under a condition that are known: image_id and score, sorted, each image once.
+    def validation(self, run_id: str) -> pl.DataFrame:
+        """Scores of the validation pictures, on which threshold and settings were chosen: image_id and score.
 
-        A damaged part is named on stderr, set aside and counts as not scored.
+        Raises:
+            ValueError: run.json or the scores are damaged.
+            FileNotFoundError: there is no such run.
         """
-        parts = [pl.DataFrame(schema=SCORE_SCHEMA)]
-        for file in sorted((self.folder / run_id / SCORES).glob(f"{condition_id}-*.parquet")):
-            content = file.read_bytes()
-            if hashlib.sha256(content).hexdigest() == file.stem.removeprefix(f"{condition_id}-"):
-                parts.append(pl.read_parquet(content))
-            else:
-                aside = file.with_suffix(".damaged")
-                file.rename(aside)
-                print(f"{file} is damaged and set aside as {aside}: its images are scored again", file=sys.stderr)
-        return pl.concat(parts).unique("image_id", keep="first", maintain_order=True).sort("image_id")
-
-    def add_scores(self, run_id: str, condition_id: str, rows: pl.DataFrame) -> None:
-        """Add scores of a run, as a part of their own that is named by its bytes.
-
-        Args:
-            run_id: whose.
-            condition_id: condition that the pictures were shown under.
-            rows: image_id and score.
-        """
-        if rows.is_empty():
-            return
-        folder = self.folder / run_id / SCORES
-        buffer = io.BytesIO()
-        rows.select(pl.col(name).cast(kind) for name, kind in SCORE_SCHEMA.items()).sort("image_id").write_parquet(
-            buffer, compression="zstd"
-        )
-        name = f"{condition_id}-{hashlib.sha256(buffer.getvalue()).hexdigest()}.parquet"
-        with atomic_path(folder / name) as temporary:
-            temporary.write_bytes(buffer.getvalue())
+        self._verify(run_id, self.facts(run_id), VALIDATION)
+        return pl.read_parquet(self.folder / run_id / VALIDATION)
 
     def prune(self, wanted: Iterable[str], dry_run: bool = False) -> list[str]:
         """Delete every run but the wanted ones, and whatever was left unfinished or set aside.

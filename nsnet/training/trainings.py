@@ -213,7 +213,6 @@ def _train(training: Training, store: RunStore, material: Material) -> dict[str,
         raise ValueError(f"training {training.told}: {error}") from error
     detector.module().to("cpu")
     rows = pl.DataFrame({"image_id": pictures.validation.image_ids, "score": scores})
-    store.add_scores(training.run_id, training.condition.id, rows)
     figures = {
         "chosen": json.dumps(chosen, sort_keys=True),
         "threshold": threshold,
@@ -227,9 +226,11 @@ def _train(training: Training, store: RunStore, material: Material) -> dict[str,
         "condition_id": training.condition.id,
         "seconds": round(time.perf_counter() - start, 3),
     }
-    return store.keep(
-        training.run_id, facts, lambda file: save_detector(detector, training.settings, training.context, file)
-    )
+
+    def save(file: Path) -> str:
+        return save_detector(detector, training.settings, training.context, file)
+
+    return store.keep(training.run_id, facts, save, rows)
 
 
 def _basis(basis: npt.NDArray[np.float64], needs: Needs) -> str | int | None:

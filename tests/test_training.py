@@ -1,0 +1,445 @@
+"""Trainings: the runner, what determines a run, and a stage that trains only what is missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+import yaml
+
+from nsnet.core.contracts import make
+from nsnet.core.parquet import read_table, write_table
+from nsnet.core.paths import Paths
+from nsnet.corpus.contracts import Samples
+from nsnet.detectors.cnn import CnnDetector
+from nsnet.detectors.files import load_detector
+from nsnet.detectors.linear import LinearDetector
+from nsnet.detectors.protocol import Needs
+from nsnet.detectors.thresholds import balanced_accuracy, choose_threshold
+from nsnet.features.conditions import Condition
+from nsnet.semantics.contracts import SemanticBasis
+from nsnet.stages.train import train
+from nsnet.training import runner as runner_module
+from nsnet.training.contracts import Runs
+from nsnet.training.examples import FeatureExamples, Material
+from nsnet.training.runner import Compute, Runner, resolve
+from nsnet.training.runs import RunStore
+from nsnet.training.sets import training_sets
+from nsnet.training.settings import Runtime, Train
+from nsnet.training.trainings import plan
+from tests.training import (
+    BASIS,
+    CLEAN,
+    CPU,
+    WIDTH,
+    FakeBackbone,
+    FakeFeatures,
+    cnn,
+    context,
+    examples,
+    features,
+    linear,
+    pictures,
+    sample_rows,
+    samples,
+    scored,
+)
+
+pytestmark = pytest.mark.usefixtures("single_thread")
+LINEAR = {"epochs": 4, "batch": 16, "lr": 0.01, "bce_weight": 0.2, "temperature": 0.07, "weight_decay": [0.01, 1.0]}
+CNN = {"epochs": 1, "batch": 8, "lr": 0.01, "weight_decay": 0.0001}
+DETECTORS = {
+    "nsnet": {"view": "mosaic", "null_space": "text", "adapter": True, "contrastive": True},
+    "plain": {"view": "crop"},
+    "random": {"view": "crop", "null_space": "random"},
+}
+
+
+class Stopped(BaseException):
+    """As a kill, nothing catches it."""
+
+
+@pytest.mark.parametrize("kind", ["linear", "cnn"])
+def test_a_stopped_training_goes_on_to_the_same_weights(
+    rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Bit for bit, with order, flips, drawn mosaics, optimiser and schedule where they were."""
+    shown: Any
+    if kind == "cnn":
+        shown = pictures(rng, 40)
+        detector: Callable[[], Any] = lambda: CnnDetector(cnn(epochs=5), context())  # noqa: E731
+    else:
+        draws = [features(rng, 80, 0.5)[0] for _ in range(2)]
+        shown = FeatureExamples(draws, features(rng, 80, 0.5)[1])
+        settings = linear(adapter=True, contrastive=True, draws=2, epochs=5, batch=32)
+        detector = lambda: LinearDetector(settings, context())  # noqa: E731
+    whole = detector()
+    whole.fit(shown, shown, Runner(CPU, 3))
+
+    saved, save = [], runner_module._save
+
+    def stop_after_three(*arguments: Any) -> None:
+        save(*arguments)
+        saved.append(arguments)
+        if len(saved) == 3:
+            raise Stopped
+
+    monkeypatch.setattr(runner_module, "_save", stop_after_three)
+    with pytest.raises(Stopped):
+        detector().fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0))
+    assert torch.load(next(tmp_path.glob("*.pt")), weights_only=True)["epoch"] == 3
+    torch.rand(5)  # whatever else draws numbers in the meantime
+    resumed = detector()
+    resumed.fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0))
+    assert len(saved) == 5  # two more epochs, not five
+    for name, tensor in whole.module().state_dict().items():
+        assert torch.equal(tensor, resumed.module().state_dict()[name]), name
+    other = detector()
+    other.fit(shown, shown, Runner(CPU, 4))
+    assert (scored(other, shown) != scored(whole, shown)).any()
+
+
+def test_short_trainings_leave_no_checkpoint_and_broken_ones_are_named(
+    rng: np.random.Generator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = examples(*features(rng, 40, 0.5))
+    LinearDetector(linear(epochs=2), context()).fit(shown, shown, Runner(CPU, 0, tmp_path))
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "training.pt").write_bytes(b"half a checkpoint")
+    detector = LinearDetector(linear(epochs=2), context())
+    detector.fit(shown, shown, Runner(CPU, 0, tmp_path))
+    assert "training.pt is damaged" in capsys.readouterr().err
+    assert detector.head.linear.weight.any()
+
+
+def test_accumulated_parts_are_the_whole_batch(rng: np.random.Generator) -> None:
+    """Also where the last batch is smaller, and the parts are unequal."""
+    shown = examples(*features(rng, 110, 0.5))
+    found = {}
+    for accumulate in (1, 3):
+        detector = LinearDetector(linear(adapter=True, epochs=6, batch=32, weight_decay=[0.1]), context())
+        detector.fit(shown, shown, Runner(Compute("cpu", "32-true", accumulate), 0))
+        found[accumulate] = scored(detector, shown)
+    # Gradients are summed in another order: 1e-7 relative, which Adam's division carries into 24 updates of 0.01.
+    np.testing.assert_allclose(found[3], found[1], atol=1e-4)
+    detector = LinearDetector(linear(adapter=True, epochs=6, batch=11, weight_decay=[0.1]), context())
+    detector.fit(shown, shown, Runner(CPU, 0))
+    assert np.abs(scored(detector, shown) - found[1]).max() > 1e-3  # three times the updates is something else
+
+
+def test_every_epoch_shows_every_example_once_in_an_order_of_its_own(rng: np.random.Generator) -> None:
+    """Mosaics are drawn in turn; the order follows from seed and epoch."""
+
+    class Seen(FeatureExamples):
+        def fetch(self, indices: Any, draw: int) -> Any:
+            fetched.append((indices.tolist(), draw))
+            return super().fetch(indices, draw)
+
+    fetched: list[tuple[list[int], int]] = []
+    rows, labels = features(rng, 50, 0.5)
+    shown = Seen([rows, rows], labels)
+    module = torch.nn.Linear(WIDTH, 1)
+
+    def loss(wrapped: Any, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return (wrapped(inputs).squeeze(1) - labels).square().mean()
+
+    orders = []
+    for seed in (0, 0, 1):
+        fetched.clear()
+        optimiser = torch.optim.SGD(module.parameters(), 0.0)
+        Runner(CPU, seed).minimise(module, loss, shown, epochs=4, batch=20, draws=2, optimiser=optimiser)
+        epochs = [fetched[start : start + 3] for start in range(0, 12, 3)]
+        orders.append([sum((indices for indices, _ in epoch), []) for epoch in epochs])
+        assert [[draw for _, draw in epoch] for epoch in epochs] == [[0] * 3, [1] * 3, [0] * 3, [1] * 3]
+        assert all(sorted(order) == list(range(50)) for order in orders[-1])
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0][0] != orders[0][1]
+
+
+def test_precision_is_what_fabric_really_uses() -> None:
+    features_of = Needs("features", "crop")
+    found = resolve(Runtime(precision="16-mixed", accelerator="cpu"), features_of)
+    assert found == Compute("cpu", "bf16-mixed", 1)
+    assert Runner(found, 0).fabric.strategy.precision.precision == "bf16-mixed"
+    assert resolve(Runtime(), features_of).device == "cpu"
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="finds no GPU"):
+            resolve(Runtime(accelerator="cuda"), features_of)
+
+
+def test_bfloat16_computes_in_bfloat16(rng: np.random.Generator) -> None:
+    shown = examples(*features(rng, 64, 0.5))
+    seen = []
+
+    def loss(wrapped: Any, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return wrapped(inputs).mean()
+
+    module = torch.nn.Linear(WIDTH, 1)
+    module.register_forward_hook(lambda _module, _inputs, output: seen.append(output.dtype))
+    optimiser = torch.optim.SGD(module.parameters(), 0.1)
+    runner = Runner(Compute("cpu", "bf16-mixed", 1), 0)
+    runner.minimise(module, loss, shown, epochs=1, batch=64, draws=1, optimiser=optimiser)
+    assert seen == [torch.bfloat16]
+
+
+def test_global_random_numbers_are_left_alone(rng: np.random.Generator) -> None:
+    shown = pictures(rng, 16)
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    CnnDetector(cnn(epochs=1), context()).fit(shown, shown, Runner(CPU, 0))
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_picture_listed_twice_counts_once() -> None:
+    rows = sample_rows("a", 6, 4, 5)
+    once, twice = training_sets(samples(rows)), training_sets(samples(rows, rows[:3], sample_rows("a", 0, 0, 9)))
+    assert once == twice and once[0].checksum == twice[0].checksum
+    assert len(once[0].train.image_ids) == 12
+
+
+def test_training_sets_that_lack_a_class_are_all_named() -> None:
+    rows = sample_rows("a", 6, 4) + sample_rows("b", 3, 2)
+    bad = [row for row in rows if (row["training_set"], row["split"], row["label"]) != ("a", "validation", 1)]
+    bad.append({**bad[0], "training_set": "b", "label": 1})
+    bad.append({**bad[0], "training_set": "b"})
+    with pytest.raises(ValueError, match=r"a: split validation has 4 real and 0 fake") as error:
+        training_sets(samples(bad))
+    assert f"b: split train calls {bad[0]['image_id']} real and fake" in str(error.value)
+    with pytest.raises(ValueError, match="no training pictures"):
+        training_sets(samples(sample_rows("a", 0, 0, 3)))
+
+
+def section(detectors: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    runtime = {"accelerator": "auto", "precision": "32-true", "accumulate": 1}
+    shared = {"linear": dict(LINEAR), "cnn": dict(CNN)}
+    values = {"seeds": [0, 1], "conditions": ["clean"], "runtime": runtime, "defaults": shared}
+    return {**values, "detectors": detectors or DETECTORS, **changes}
+
+
+def planned(values: dict[str, Any], table: pl.DataFrame | None = None, **changes: Any) -> dict[str, str]:
+    """run_id by detector, training set, condition and seed."""
+    sets = training_sets(samples(sample_rows("a", 6, 4), sample_rows("b", 3, 2)) if table is None else table)
+    conditions = changes.pop("conditions", {"clean": CLEAN})
+    bases = changes.pop("bases", {one.name: BASIS for one in sets})
+    backbone = changes.pop("backbone", FakeBackbone())
+    return {one.told: one.run_id for one in plan(Train.model_validate(values), sets, conditions, backbone, bases)}
+
+
+def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
+    """Detectors of which any run is another one now."""
+    return {told.split(" on ")[0] for told in before if after[told] != before[told]}
+
+
+def test_a_run_is_named_by_what_determines_it_and_by_nothing_else() -> None:
+    before = planned(section())
+    assert len(set(before.values())) == 3 * 2 * 2
+    defaults = {"linear": LINEAR, "cnn": {**CNN, "epochs": 9}}
+    assert changed(before, planned(section(defaults=defaults))) == set()
+    defaults = {"linear": {**LINEAR, "temperature": 0.1}, "cnn": CNN}
+    assert changed(before, planned(section(defaults=defaults))) == {"nsnet"}
+    defaults = {"linear": {**LINEAR, "lr": 0.1}, "cnn": CNN}
+    assert changed(before, planned(section(defaults=defaults))) == {"nsnet", "plain", "random"}
+    assert changed(before, planned(section(seeds=[0, 1, 2]))) == set()
+    renamed = planned(section({"other": DETECTORS["plain"]}))
+    assert set(renamed.values()) < set(before.values())
+    other = {"a": BASIS[[1, 0, 2]], "b": BASIS}
+    assert changed(before, planned(section(), bases=other)) == {"nsnet"}
+    assert changed(before, planned(section(), bases={"a": BASIS[:2], "b": BASIS})) == {"nsnet", "random"}
+    everything = {"nsnet", "plain", "random"}
+    assert changed(before, planned(section(), backbone=FakeBackbone({"model": "x", "weights": None}))) == everything
+    bf16 = section(runtime={"precision": "bf16-mixed"})
+    assert changed(before, planned(bf16)) == everything
+    more_tests = samples(sample_rows("a", 6, 4, 9), sample_rows("b", 3, 2, 1))
+    assert planned(section(), more_tests) == before
+    grown = planned(section(), samples(sample_rows("a", 7, 4), sample_rows("b", 3, 2)))
+    assert {told for told in before if before[told] != grown[told]} == {told for told in before if " on a," in told}
+
+
+def test_twins_and_missing_files_are_named() -> None:
+    conditions = {"clean": CLEAN, "same": Condition("same")}
+    with pytest.raises(ValueError, match=r"plain on a, same, seed 0: the same .* as plain on a, clean, seed 0"):
+        planned(section({"plain": {"view": "crop"}}, conditions=["clean", "same"]), conditions=conditions)
+    published = {"published": {"kind": "published", "view": "crop", "weights": "nowhere.pth"}}
+    with pytest.raises(ValueError, match=r"train.detectors.published: nowhere.pth does not exist"):
+        planned(section(published))
+
+
+def test_published_weights_are_part_of_the_identity(tmp_path: Path) -> None:
+    file, found = tmp_path / "head.pth", []
+    for bias in (0.0, 1.0):
+        torch.save({"weight": torch.zeros(1, WIDTH), "bias": torch.tensor([bias])}, file)
+        found.append(planned(section({"p": {"kind": "published", "view": "crop", "weights": str(file)}})))
+    assert changed(*found) == {"p"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Paths:
+    """A project with tables and parameters, nothing trained yet."""
+    paths = Paths(tmp_path)
+    write_project(paths, section(), samples(sample_rows("a", 6, 4, 3), sample_rows("b", 5, 3)))
+    return paths
+
+
+def write_project(paths: Paths, values: dict[str, Any], table: pl.DataFrame, **more: Any) -> None:
+    paths.params.write_text(yaml.safe_dump({"train": values, "conditions": {"clean": {}}, **more}))
+    write_table(Samples, table, paths.table(Samples))
+    rows = [
+        {"training_set": name, "k": k, "retained": k < 3, "vector": vector.tolist()}
+        for name in "ab"
+        for k, vector in enumerate(np.eye(WIDTH))
+    ]
+    write_table(SemanticBasis, make(SemanticBasis, rows), paths.table(SemanticBasis))
+
+
+class NoPixels:
+    def block(self, condition: Condition, view: str, draw: int, image_ids: list[str]) -> Any:
+        rng = np.random.default_rng(len(image_ids))
+        return rng.integers(0, 255, (len(image_ids), 16, 16, 3), dtype=np.uint8)
+
+
+def train_here(paths: Paths) -> str:
+    backbone = FakeBackbone()
+    return train(paths, backbone, Material(backbone.id, FakeFeatures(), NoPixels))
+
+
+@dataclass
+class Fitted:
+    """The null spaces of the linear heads that were fitted; after `limit` of them the next is killed."""
+
+    names: list[str] = field(default_factory=list)
+    limit: int | None = None
+
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> Fitted:
+    found, fit = Fitted(), LinearDetector.fit
+
+    def noted(self: LinearDetector, *arguments: Any) -> Any:
+        if len(found.names) == found.limit:
+            raise Stopped
+        found.names.append(self.settings.null_space)
+        return fit(self, *arguments)
+
+    monkeypatch.setattr(LinearDetector, "fit", noted)
+    return found
+
+
+def everything(paths: Paths) -> dict[str, bytes]:
+    folder = paths.artifacts / "train"
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_runs_say_what_they_are_and_their_detectors_load(project: Paths) -> None:
+    assert train_here(project).startswith("train: 12 runs trained, 0 already known")
+    runs = read_table(Runs, project.table(Runs))
+    key = ["training_set", "train_condition", "detector", "seed"]
+    assert runs.select(key).rows() == sorted(runs.select(key).rows()) and runs.height == 12
+    store, backbone = RunStore(project.run_store), FakeBackbone()
+    sets = {one.name: one for one in training_sets(read_table(Samples, project.table(Samples)))}
+    for run in runs.to_dicts():
+        file = project.detectors / f"{run['run_id']}.safetensors"
+        detector = load_detector(file, run["detector_sha256"], backbone.record)
+        shown = sets[run["training_set"]].validation
+        matrix = FakeFeatures().matrix(backbone.id, "clean", run["view"], 0, list(shown.image_ids))
+        labels = np.array(shown.labels)
+        scores = scored(detector, examples(matrix, labels), 4096)
+        kept = store.validation(run["run_id"])
+        assert kept["image_id"].to_list() == list(shown.image_ids) and (kept["score"].to_numpy() == scores).all()
+        assert run["threshold"] == choose_threshold(scores, labels)
+        assert run["validation_acc"] == balanced_accuracy(scores, labels)
+        assert (run["device"], run["precision"]) == ("cpu", "32-true") and run["world"].startswith("LAB")
+        assert json.loads(run["chosen"])["weight_decay"] in LINEAR["weight_decay"]  # type: ignore[operator]
+        assert not store.checkpoints(run["run_id"]).exists()
+    by_kind = {run["detector"]: (run["null_space"], run["adapter"], run["contrastive"]) for run in runs.to_dicts()}
+    assert by_kind["nsnet"] == ("text", True, True) and by_kind["random"] == ("random", False, False)
+    seconds = json.loads(project.cost("runs").read_text())
+    assert set(seconds) == set(runs["run_id"]) and min(seconds.values()) > 0
+
+
+def test_a_killed_stage_goes_on_and_nothing_is_trained_twice(project: Paths, fitted: Fitted, tmp_path: Path) -> None:
+    fitted.limit = 5
+    with pytest.raises(Stopped):
+        train_here(project)
+    assert len(RunStore(project.run_store).ids()) == 5 and not project.table(Runs).exists()
+    fitted.limit = None
+    fitted.names.clear()
+    assert train_here(project).startswith("train: 7 runs trained, 5 already known")
+    assert len(fitted.names) == 7
+    first = everything(project)
+    assert train_here(project).startswith("train: 0 runs trained, 12 already known") and len(fitted.names) == 7
+    assert everything(project) == first
+    whole = Paths(tmp_path / "whole")
+    whole.root.mkdir()
+    write_project(whole, section(), read_table(Samples, project.table(Samples)))
+    train_here(whole)
+    assert everything(whole) == first  # the same bytes, killed or not
+
+
+def test_a_new_detector_trains_alone_and_test_pictures_train_nothing(project: Paths, fitted: Fitted) -> None:
+    train_here(project)
+    before = everything(project)
+    fitted.names.clear()
+    more = samples(sample_rows("a", 6, 4, 9), sample_rows("b", 5, 3))
+    write_project(project, section(), more)
+    train_here(project)
+    assert fitted.names == [] and everything(project) == before
+    write_project(project, section({**DETECTORS, "text": {"view": "crop", "null_space": "text"}}), more)
+    assert train_here(project).startswith("train: 4 runs trained, 12 already known")
+    assert fitted.names == ["text"] * 4
+    write_project(project, section(), more)
+    train_here(project)
+    assert everything(project) == before  # and what is not asked for is no longer in the table
+    assert len(RunStore(project.run_store).ids()) == 16
+
+
+def test_a_damaged_run_is_named_set_aside_and_trained_again(
+    project: Paths, fitted: Fitted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train_here(project)
+    before, store = everything(project), RunStore(project.run_store)
+    first, second = store.ids()[:2]
+    spoil(store.detector(first))
+    (project.run_store / second / "run.json").write_text("{}")
+    fitted.names.clear()
+    assert train_here(project).startswith("train: 2 runs trained, 10 already known")
+    told = capsys.readouterr().err
+    assert f"run {first} is trained again" in told and f"run {second} is trained again" in told
+    assert everything(project) == before and (project.run_store / f".damaged-{first}").is_dir()
+
+
+def spoil(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+
+
+def test_pixels_are_asked_for_only_by_detectors_that_read_them(project: Paths) -> None:
+    table = read_table(Samples, project.table(Samples))
+    write_project(project, section({"control": {"kind": "cnn", "seeds": [3]}}), table)
+    assert train_here(project).startswith("train: 2 runs trained")
+    runs = read_table(Runs, project.table(Runs))
+    assert runs["seed"].to_list() == [3, 3] and runs["null_space"].to_list() == ["none", "none"]
+
+
+def test_features_that_are_alike_are_read_once(project: Paths) -> None:
+    reader, backbone = FakeFeatures(), FakeBackbone()
+    train(project, backbone, Material(backbone.id, reader, NoPixels))
+    # Two training sets, two views, train and validation: not once for each of twelve runs.
+    assert len(reader.asked) == 8
+
+
+def test_a_training_that_cannot_end_well_is_named(project: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flat(self: FakeFeatures, *arguments: Any) -> Any:
+        return np.ones((len(arguments[-1]), WIDTH), np.float32)
+
+    monkeypatch.setattr(FakeFeatures, "matrix", flat)
+    with pytest.raises(ValueError, match=r"training \w+ on a, clean, seed 0: all 12 training features are the same"):
+        train_here(project)
