@@ -24,8 +24,8 @@ from nsnet.detectors.settings import LinearSettings
 from nsnet.evaluation.assessment import evaluate, headline
 from nsnet.evaluation.contests import contests_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
-from nsnet.evaluation.inputs import Inputs
 from nsnet.evaluation.scores import score_runs
+from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.conditions import Condition
 from nsnet.features.contracts import Features
 from nsnet.features.settings import Jpeg
@@ -43,7 +43,7 @@ LINEAR: dict[str, Any] = {
 }
 
 
-class Counting(Inputs):
+class Counting(ScoringSource):
     """Inputs that remember what was read."""
 
     def __init__(self, paths: Paths) -> None:
@@ -144,7 +144,7 @@ def test_a_new_detector_or_condition_scores_only_that(paths: Paths) -> None:
 def test_a_killed_evaluation_goes_on(paths: Paths, monkeypatch: pytest.MonkeyPatch) -> None:
     trained = read_table(Runs, paths.table(Runs))
     calls = []
-    original: Callable[..., Any] = Inputs.batches
+    original: Callable[..., Any] = ScoringSource.batches
 
     def dying(*words: Any) -> Any:
         calls.append(words)
@@ -152,10 +152,10 @@ def test_a_killed_evaluation_goes_on(paths: Paths, monkeypatch: pytest.MonkeyPat
             raise KeyboardInterrupt
         return original(*words)
 
-    monkeypatch.setattr(Inputs, "batches", dying)
+    monkeypatch.setattr(ScoringSource, "batches", dying)
     with pytest.raises(KeyboardInterrupt):
         scored(paths, trained, ["clean", "jpeg50"])
-    monkeypatch.setattr(Inputs, "batches", original)
+    monkeypatch.setattr(ScoringSource, "batches", original)
     _, rest = scored(paths, trained, ["clean", "jpeg50"])
     assert len(rest.read) == 6 - 2
 
@@ -180,7 +180,7 @@ def test_unknown_conditions_are_named(paths: Paths) -> None:
 
 
 def test_an_evaluation_writes_its_tables_and_keeps_rows_beside_each_run(paths: Paths) -> None:
-    found = evaluate(paths, paths, SETTINGS, Inputs(paths, paths.data, CONDITIONS))
+    found = evaluate(paths, paths, SETTINGS, ScoringSource(paths, paths.data, CONDITIONS))
     for kind, frame in ((Results, found.results), (Means, found.means), (Differences, found.differences)):
         assert read_table(kind, paths.table(kind)).equals(frame)
     predictions = read_table(Predictions, paths.table(Predictions))
@@ -193,7 +193,7 @@ def test_an_evaluation_writes_its_tables_and_keeps_rows_beside_each_run(paths: P
     )["value"][0]
     assert figures["acc"] == round(mean, 4) and set(figures) >= {"ap", "auroc", "acc_validation", "plain_ap"}
     before = {kind: paths.table(kind).read_bytes() for kind in (Predictions, Results, Means, Differences)}
-    evaluate(paths, paths, SETTINGS, Inputs(paths, paths.data, CONDITIONS))
+    evaluate(paths, paths, SETTINGS, ScoringSource(paths, paths.data, CONDITIONS))
     assert before == {kind: paths.table(kind).read_bytes() for kind in before}
 
 
@@ -202,7 +202,7 @@ def test_another_projects_pictures_have_no_validation_split(paths: Paths, tmp_pa
     for kind in (Samples, Features):
         here.table(kind).parent.mkdir(parents=True)
         here.table(kind).write_bytes(paths.table(kind).read_bytes())
-    evaluate(here, paths, SETTINGS, Inputs(here, here.data, CONDITIONS))
+    evaluate(here, paths, SETTINGS, ScoringSource(here, here.data, CONDITIONS))
     assert set(read_table(Predictions, here.table(Predictions))["split"]) == {"test"}
     assert not list(paths.run_store.glob("*/scores/*")) and list(here.run_store.glob("*/scores/*"))
     assert json.loads(read_table(Runs, paths.table(Runs))["backbone"][0]) == BACKBONE

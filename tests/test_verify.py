@@ -84,7 +84,7 @@ def test_ends_of_the_interval_count_as_inside(committed: Paths, means: pl.DataFr
         ]
         row = means.filter(**PLACE).row(0, named=True)
         assert found[1].interval == f"{round(row['ci_low'], 6)}..{round(row['ci_high'], 6)}"
-        assert float(found[1].found) == pytest.approx(row[end] + past, abs=1e-6)  # six digits are printed
+        assert float(found[1].value) == pytest.approx(row[end] + past, abs=1e-6)  # six digits are printed
         assert float(found[1].committed) == pytest.approx(row["value"], abs=1e-6)
 
 
@@ -97,9 +97,9 @@ def test_rows_on_one_side_only_are_listed(committed: Paths, means: pl.DataFrame)
     gone = means.filter(~((pl.col("detector") == "univfd") & (pl.col("metric") == "ap") & (pl.col("suite") == "lab")))
     found = {finding.figure: finding for finding in compare(committed, gone).findings}
     row = found["per_generator_unbiased: lab blur jpeg50 univfd ap"]
-    assert row.committed == "a row that this run does not give" and row.found == ""
+    assert row.committed == "a row that this run does not give" and row.value == ""
     renamed = means.with_columns(detector=pl.col("detector").replace("nsnet", "nsnet2"))
-    figures = {finding.figure: finding.found for finding in compare(committed, renamed).findings}
+    figures = {finding.figure: finding.value for finding in compare(committed, renamed).findings}
     assert figures["per_generator_biased: lab blur clean nsnet2 acc"] == "a row that is not committed"
     other = means.with_columns(training_set=pl.col("training_set").replace("biased", "odd"))
     assert other.height
@@ -145,9 +145,9 @@ def test_tables_of_another_layout_are_told(committed: Paths, tmp_path: Path) -> 
     with open_tables(committed, committed, SETTINGS) as connection:
         found = {finding.figure: finding for finding in verify(connection, tmp_path, "HEAD").findings}
     assert (
-        found["leaderboard_biased"].found == "another layout" and "condition" in found["leaderboard_biased"].committed
+        found["leaderboard_biased"].value == "another layout" and "condition" in found["leaderboard_biased"].committed
     )
-    assert found["differences_unbiased"].found == "a table that is not among the committed ones"
+    assert found["differences_unbiased"].value == "a table that is not among the committed ones"
 
 
 def test_the_command_fails_when_a_figure_differs(committed: Paths, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,12 +155,12 @@ def verify(
         paths = known_project()
         settings = load_section(paths.params, "evaluate", Evaluate)
         with open_tables(paths, paths, settings) as connection:
-            found = verify(connection, against, revision)
-    if found.findings:
+            verification = verify(connection, against, revision)
+    if verification.findings:
         columns = ["figure", "committed", "interval", "this run"]
-        print_table(columns, ((row.figure, row.committed, row.interval, row.found) for row in found.findings))
-    print(f"{found.compared} figures compared with {found.source}: {len(found.findings)} differ")
-    if found.findings:
+        print_table(columns, ((row.figure, row.committed, row.interval, row.value) for row in verification.findings))
+    print(f"{verification.compared} figures compared with {verification.source}: {len(verification.findings)} differ")
+    if verification.findings:
         raise typer.Exit(1)
 
 

@@ -12,23 +12,23 @@ from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contests import Contest, contests_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
-from nsnet.evaluation.inputs import Inputs
 from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs
 from nsnet.evaluation.settings import Evaluate
+from nsnet.evaluation.sources import ScoringSource
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
 from nsnet.training.contracts import Runs
 
 PARTS = (*CODE, "corpus/pairings.py", "evaluation", "suites")
 
 
-def evaluate(paths: Paths, trained: Paths, settings: Evaluate, inputs: Inputs) -> Evaluation:
+def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSource) -> Evaluation:
     """Score, compute and write predictions, results, means and paired_differences of the corpus in `paths`.
 
     Args:
         paths: project whose test pictures are scored and whose tables are written.
         trained: project whose runs score them; validation splits count if it is the same one.
         settings: section evaluate.
-        inputs: features and pixels of the corpus.
+        source: features and pixels of the corpus.
 
     Raises:
         ValueError: no fakes to test, pools without reals, missing inputs, or a damaged detector.
@@ -42,22 +42,22 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, inputs: Inputs) -
     sets = runs.height * len(settings.conditions) + runs.filter(pl.col("training_set").is_in(list(validation))).height
     with bar("score", sets) as advance:
         predictions = score_runs(
-            runs, tested, validation, settings.conditions, inputs, trained.detectors, paths.run_store, advance
+            runs, tested, validation, settings.conditions, source, trained.detectors, paths.run_store, advance
         )
     provenance = {"code_checksum": evaluation_checksum(settings), "data_checksum": pictures_checksum(contests)}
     with bar("evaluate", runs.height * len(settings.conditions)) as advance:
-        found = evaluate_runs(runs, contests, predictions, settings, provenance, advance)
+        evaluation = evaluate_runs(runs, contests, predictions, settings, provenance, advance)
     for kind, frame in (
         (Predictions, predictions),
-        (Results, found.results),
-        (Means, found.means),
-        (Differences, found.differences),
+        (Results, evaluation.results),
+        (Means, evaluation.means),
+        (Differences, evaluation.differences),
     ):
         write_table(kind, frame, paths.table(kind))
     if own:
-        kept = ((Predictions, predictions), (Results, found.results))
+        kept = ((Predictions, predictions), (Results, evaluation.results))
         keep_evaluations(paths.run_store, [(table_name(kind), frame) for kind, frame in kept])
-    return found
+    return evaluation
 
 
 def validation_images(samples: pl.DataFrame) -> dict[str, list[str]]:

@@ -58,11 +58,11 @@ def contests_of(samples: pl.DataFrame) -> list[Contest]:
         ValueError: no fakes to test, or pools without reals, all of them named.
     """
     known = protocols()
-    found = [
+    contests = [
         Contest(pair, (pair.suite, *(key for key, protocol in known.items() if pair.name in protocol.members)))
         for pair in pairings(samples)
     ]
-    return sorted(found, key=lambda contest: (contest.pool, contest.pairing.generator))
+    return sorted(contests, key=lambda contest: (contest.pool, contest.pairing.generator))
 
 
 def groups_of(contests: list[Contest], training_set: str) -> list[Group]:

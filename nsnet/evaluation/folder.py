@@ -13,8 +13,8 @@ from nsnet.corpus.audit import audit_corpus
 from nsnet.corpus.contracts import Images, Samples
 from nsnet.corpus.settings import Audit
 from nsnet.evaluation.assessment import evaluate
-from nsnet.evaluation.inputs import Inputs
 from nsnet.evaluation.settings import Evaluate
+from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.backbone import load_backbone
 from nsnet.features.conditions import choose
 from nsnet.features.contracts import Features, Patches
@@ -84,5 +84,5 @@ def score_folder(
             workers=extraction.workers,
             advance=advance,
         )
-    evaluate(here, trained, settings, Inputs(here, folder, {condition.name: condition for condition in chosen}))
+    evaluate(here, trained, settings, ScoringSource(here, folder, {condition.name: condition for condition in chosen}))
     return counts

@@ -27,9 +27,9 @@ from nsnet.detectors.files import load_detector
 from nsnet.detectors.protocol import Needs, Scores
 from nsnet.detectors.registry import detector_class, settings_class
 from nsnet.evaluation.contracts import Predictions
-from nsnet.evaluation.inputs import Inputs
+from nsnet.evaluation.sources import ScoringSource
 
-CODE = ("detectors", "evaluation/inputs.py", "evaluation/scores.py", "features")
+CODE = ("detectors", "evaluation/scores.py", "evaluation/sources.py", "features")
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def score_runs(
     tested: list[str],
     validation: dict[str, list[str]],
     conditions: list[str],
-    inputs: Inputs,
+    source: ScoringSource,
     detectors: Path,
     store: Path,
     advance: Callable[[int], None] = lambda count: None,
@@ -64,7 +64,7 @@ def score_runs(
         tested: image_id of every test picture, in order; shown under each of `conditions`.
         validation: training set to image_id of its validation split, in order; shown as in training.
         conditions: names.
-        inputs: where pictures' inputs come from.
+        source: where pictures' inputs come from.
         detectors: folder of RUN_ID.safetensors.
         store: folder of RUN_ID/scores/.
         advance: told how many sets of scores are done.
@@ -85,12 +85,12 @@ def score_runs(
         tasks += [Task(run, "validation", run["train_condition"], named(seen))] if seen else []
         tasks += [Task(run, "test", condition, named(tested)) for condition in conditions]
     code = code_checksum(*CODE)
-    files = [task.file(store, inputs.condition_id(task.condition), code) for task in tasks]
-    found = {
+    files = [task.file(store, source.condition_id(task.condition), code) for task in tasks]
+    scored = {
         number: _kept(file, len(pictures[task.images]))
         for number, (task, file) in enumerate(zip(tasks, files, strict=True))
     }
-    missing = [number for number, scores in found.items() if scores is None]
+    missing = [number for number, scores in scored.items() if scores is None]
     advance(len(tasks) - len(missing))
 
     def shares(number: int) -> tuple[str, str, str, str, str]:
@@ -101,13 +101,13 @@ def score_runs(
     for _, members in itertools.groupby(sorted(missing, key=shares), key=shares):
         group = list(members)
         alike = [tasks[number] for number in group]
-        scores = _score_together(alike, pictures[alike[0].images], inputs, detectors)
+        scores = _score_together(alike, pictures[alike[0].images], source, detectors)
         for number, values in zip(group, scores, strict=True):
             _keep(files[number], values)
-            found[number] = values
+            scored[number] = values
         advance(len(group))
     parts = [
-        pl.DataFrame({"image_id": pictures[task.images], "score": found[number]}).with_columns(
+        pl.DataFrame({"image_id": pictures[task.images], "score": scored[number]}).with_columns(
             pl.lit(task.run["run_id"]).alias("run_id"),
             pl.lit(task.condition).alias("condition"),
             pl.lit(task.split).alias("split"),
@@ -122,7 +122,7 @@ def _needs(run: dict[str, Any]) -> Needs:
     return detector_class(run["kind"]).needs(settings)
 
 
-def _score_together(tasks: list[Task], image_ids: list[str], inputs: Inputs, folder: Path) -> list[Scores]:
+def _score_together(tasks: list[Task], image_ids: list[str], source: ScoringSource, folder: Path) -> list[Scores]:
     """Scores of several runs on the same inputs, which are read once."""
     device = torch.device(best_device())
     loaded = []
@@ -133,10 +133,10 @@ def _score_together(tasks: list[Task], image_ids: list[str], inputs: Inputs, fol
         loaded[-1].module().to(device)
     parts: list[list[Scores]] = [[] for _ in tasks]
     run = tasks[0].run
-    for batch in inputs.batches(_needs(run), json.loads(run["backbone"]), tasks[0].condition, image_ids, device):
-        for detector, found in zip(loaded, parts, strict=True):
-            found.append(detector.score([batch]))
-    return [np.concatenate(found) for found in parts]
+    for batch in source.batches(_needs(run), json.loads(run["backbone"]), tasks[0].condition, image_ids, device):
+        for detector, part in zip(loaded, parts, strict=True):
+            part.append(detector.score([batch]))
+    return [np.concatenate(part) for part in parts]
 
 
 def _keep(file: Path, scores: Scores) -> None:

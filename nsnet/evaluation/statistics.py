@@ -84,11 +84,11 @@ def evaluate_runs(
         for group in groups_of(contests, str(place[0])):
             for metric in METRICS:
                 summaries = _summaries(trained, drawn[metric], group, metric, settings)
-                told = common | {"suite": group.table, "group": group.name, "metric": metric}
-                told["n_generators"] = len(group.members)
-                rows[1].extend(told | row for row in _mean_rows(summaries))
+                labels = common | {"suite": group.table, "group": group.name, "metric": metric}
+                labels["n_generators"] = len(group.members)
+                rows[1].extend(labels | row for row in _mean_rows(summaries))
                 if metric in COMPARED and group.name in (HELD_OUT, IN_DOMAIN):
-                    rows[2].extend(told | row for row in _difference_rows(summaries, group, settings))
+                    rows[2].extend(labels | row for row in _difference_rows(summaries, group, settings))
         advance(len(trained))
     order = [*keys, "suite", "condition", "group", "metric", "detector"]
     return Evaluation(
@@ -102,15 +102,15 @@ def _scores(predictions: pl.DataFrame, run_ids: list[str], condition: str, teste
     """Scores of each run on the tested pictures: float64 (runs, pictures)."""
     rows = predictions.filter(pl.col("run_id").is_in(run_ids), split="test", condition=condition)
     order = pl.DataFrame({"image_id": tested})
-    found = []
+    columns = []
     for run_id in run_ids:
         scores = order.join(rows.filter(run_id=run_id), on="image_id", how="left", maintain_order="left")["score"]
         if scores.null_count():
             raise ValueError(
                 f"run {run_id} has no score of {scores.null_count()} of {len(tested)} test pictures under {condition}"
             )
-        found.append(scores.to_numpy())
-    return np.array(found)
+        columns.append(scores.to_numpy())
+    return np.array(columns)
 
 
 def _contest_draws(
@@ -138,14 +138,14 @@ def _contest_draws(
                 metrics = pools[number].against(row[fakes], weights)
                 for metric, draws in metrics.items():
                     drawn[metric][number, place] = draws
-                found = metric_estimates(row[reals], row[fakes], run["threshold"], metrics)
-                rows += _result_rows(run, places[place], found)
+                estimates = metric_estimates(row[reals], row[fakes], run["threshold"], metrics)
+                rows += _result_rows(run, places[place], estimates)
     return drawn, rows
 
 
 def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> Iterator[Row]:
     pairing = contest.pairing
-    for metric, found in estimates.items():
+    for metric, bounds in estimates.items():
         yield {
             "run_id": run["run_id"],
             "suite": pairing.suite,
@@ -156,7 +156,7 @@ def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> 
             "n_real": len(pairing.real),
             "n_fake": len(pairing.fake),
             "backbone_id": run["backbone_id"],
-            **_bounded(found, 0),
+            **_bounded(bounds, 0),
         }
 
 
@@ -165,11 +165,11 @@ def _summaries(
 ) -> dict[str, Summary]:
     """Each detector's mean over its seeds and a group."""
     size = sample_size(metric, group.n_real, group.n_fake)
-    found = {}
+    summaries = {}
     for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
         values = drawn[list(members)][:, group.members]
-        found[detector] = Summary(values, size, *_means(values, group, settings))
-    return found
+        summaries[detector] = Summary(values, size, *_means(values, group, settings))
+    return summaries
 
 
 def _means(values: Array, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
@@ -185,10 +185,10 @@ _generator_weights = functools.lru_cache(16)(generator_draws)
 
 
 def _mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
-    for detector, found in summaries.items():
-        row = {"detector": detector, "n_seeds": len(found.values)}
-        far = estimate(found.population, found.size) if found.population else None
-        yield row | _bounded(estimate(found.benchmark, found.size), 0) | _population(far, 0)
+    for detector, summary in summaries.items():
+        row = {"detector": detector, "n_seeds": len(summary.values)}
+        far = estimate(summary.population, summary.size) if summary.population else None
+        yield row | _bounded(estimate(summary.benchmark, summary.size), 0) | _population(far, 0)
 
 
 def _difference_rows(summaries: dict[str, Summary], group: Group, settings: Evaluate) -> Iterator[Row]:
@@ -214,16 +214,16 @@ def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) 
     return unpaired(one.benchmark, other.benchmark), elsewhere
 
 
-def _turned(found: Estimate, sign: int) -> Estimate:
-    return found if sign > 0 else Estimate(-found.value, -found.high, -found.low)
+def _turned(figure: Estimate, sign: int) -> Estimate:
+    return figure if sign > 0 else Estimate(-figure.value, -figure.high, -figure.low)
 
 
-def _bounded(found: Estimate, least: float) -> Row:
+def _bounded(figure: Estimate, least: float) -> Row:
     """Value and interval; sums of weights may leave the range of a metric by a rounding."""
-    value, low, high = (min(1.0, max(least, end)) for end in (found.value, found.low, found.high))
+    value, low, high = (min(1.0, max(least, end)) for end in (figure.value, figure.low, figure.high))
     return {"value": value, "ci_low": low, "ci_high": high}
 
 
-def _population(found: Estimate | None, least: float) -> Row:
-    bounds = _bounded(found, least) if found else {"ci_low": None, "ci_high": None}
+def _population(figure: Estimate | None, least: float) -> Row:
+    bounds = _bounded(figure, least) if figure else {"ci_low": None, "ci_high": None}
     return {"population_low": bounds["ci_low"], "population_high": bounds["ci_high"]}

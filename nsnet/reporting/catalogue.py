@@ -97,8 +97,8 @@ def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Pat
     for column, inner in ARRAYS.items():
         if column in columns:
             lengths = connection.execute(f"SELECT DISTINCT len({column}) FROM {file} WHERE {column} IS NOT NULL")
-            found = [row[0] for row in lengths.fetchall()]
-            casts += [f"{column}::{inner}[{found[0]}] AS {column}"] if len(found) == 1 else []
+            sizes = [row[0] for row in lengths.fetchall()]
+            casts += [f"{column}::{inner}[{sizes[0]}] AS {column}"] if len(sizes) == 1 else []
     replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
     extra = ', true AS "current"' if kind in KEPT else ""
     extra += ", NULL::DOUBLE AS seconds" if kind is Runs else ""
@@ -131,9 +131,9 @@ def _add_kept_runs(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
             file = paths.run_store / run_id / f"{table_name(kind)}.parquet"
             if not file.exists():
                 continue
-            found = pl.read_parquet(file)
-            if set(make(kind, []).columns) <= set(found.columns):
-                _insert(connection, kind, found.with_columns(pl.lit(False).alias("current")))
+            earlier = pl.read_parquet(file)
+            if set(make(kind, []).columns) <= set(earlier.columns):
+                _insert(connection, kind, earlier.with_columns(pl.lit(False).alias("current")))
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, kind: type[Table], rows: pl.DataFrame) -> None:

@@ -41,12 +41,12 @@ def run_query(
         statements = connection.extract_statements(sql)
         if len(statements) != 1:
             raise ValueError(f"expected one statement, got {len(statements)}")
-        found = connection.sql(sql)
-        if found is None:
+        relation = connection.sql(sql)
+        if relation is None:
             raise ValueError("the statement gives no rows: ask with SELECT, FROM, DESCRIBE or SHOW")
         if format != "parquet":
-            found = _plain(found, flat=format != "json")
-        return found.pl()
+            relation = _plain(relation, flat=format != "json")
+        return relation.pl()
 
 
 @contextmanager
@@ -61,17 +61,17 @@ def _limits(connection: duckdb.DuckDBPyConnection, timeout: float | None, memory
     except duckdb.InterruptException as error:
         raise ValueError(f"the statement took longer than {timeout:g} s; allow more with --timeout") from error
     except duckdb.OutOfMemoryException as error:
-        told = memory or "there is"
-        raise ValueError(f"the statement needs more memory than {told}; allow more with --memory") from error
+        limit = memory or "there is"
+        raise ValueError(f"the statement needs more memory than {limit}; allow more with --memory") from error
     finally:
         if timer is not None:
             timer.cancel()
 
 
-def _plain(found: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRelation:
+def _plain(relation: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRelation:
     """Columns that text and JSON can say: bytes as hexadecimal digits, intervals as text, nested ones as JSON."""
     columns = []
-    for name, kind in zip(found.columns, found.types, strict=True):
+    for name, kind in zip(relation.columns, relation.types, strict=True):
         column = '"' + name.replace('"', '""') + '"'
         nested = kind.id in NESTED
         if kind.id == "blob":
@@ -83,7 +83,7 @@ def _plain(found: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRelatio
         else:
             shown = column
         columns.append(f"{shown} AS {column}")
-    return found.project(", ".join(columns))
+    return relation.project(", ".join(columns))
 
 
 def as_text(frame: pl.DataFrame, format: str) -> str:

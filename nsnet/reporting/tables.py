@@ -170,6 +170,6 @@ def printed(connection: duckdb.DuckDBPyConnection) -> Iterator[Printed]:
         for place in training_sets(connection):
             for variable, value in zip(("training_set", "train_condition"), place, strict=True):
                 connection.execute(f"SET VARIABLE {variable} = $value", {"value": value})
-            suffix, told = label(*place)
+            suffix, words = label(*place)
             rows = connection.sql(report.sql).pl()
-            yield Printed(report, f"{report.name}_{suffix}", f"{report.title}, {told}", rows)
+            yield Printed(report, f"{report.name}_{suffix}", f"{report.title}, {words}", rows)

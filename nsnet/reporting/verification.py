@@ -16,12 +16,12 @@ from nsnet.reporting.tables import REPORTS, Printed, printed
 
 @dataclass(frozen=True)
 class Finding:
-    """A figure outside of the committed interval, or a row on one side only (then `committed` or `found` is empty)."""
+    """A figure outside of the committed interval, or a row on one side only (then `committed` or `value` is empty)."""
 
     figure: str
     committed: str
     interval: str
-    found: str
+    value: str
 
 
 @dataclass(frozen=True)
@@ -110,32 +110,34 @@ def _compare(table: Printed, old: pl.DataFrame) -> tuple[int, list[Finding]]:
         return 0, [Finding(table.name, f"has no column {', '.join(unknown)}", "", "another layout")]
     rows, others = _by_key(new, key), _by_key(old, key)
     findings = [
-        Finding(_told(table, names), "", "", "a row that is not committed") for names in rows.keys() - others.keys()
+        Finding(_figure(table, names), "", "", "a row that is not committed") for names in rows.keys() - others.keys()
     ]
     findings += [
-        Finding(_told(table, names), "a row that this run does not give", "", "")
+        Finding(_figure(table, names), "a row that this run does not give", "", "")
         for names in others.keys() - rows.keys()
     ]
     compared = 0
     for names in rows.keys() & others.keys():
         for metric in metrics:
-            found, was = rows[names][metric], others[names][metric]
-            compared += bool(found or was)
+            value, was = rows[names][metric], others[names][metric]
+            compared += bool(value or was)
             low, high = others[names][metric + LOW], others[names][metric + HIGH]
-            if not _inside(found, low, high):
-                findings.append(Finding(_told(table, names, metric), was or "none", f"{low}..{high}", found or "none"))
+            if not _inside(value, low, high):
+                findings.append(
+                    Finding(_figure(table, names, metric), was or "none", f"{low}..{high}", value or "none")
+                )
     return compared, sorted(findings, key=lambda finding: finding.figure)
 
 
-def _inside(found: str | None, low: str | None, high: str | None) -> bool:
-    if not found or not low or not high:
-        return not found and not low
-    return float(low) <= float(found) <= float(high)
+def _inside(value: str | None, low: str | None, high: str | None) -> bool:
+    if not value or not low or not high:
+        return not value and not low
+    return float(low) <= float(value) <= float(high)
 
 
 def _by_key(frame: pl.DataFrame, key: list[str]) -> dict[tuple[str, ...], dict[str, str | None]]:
     return {tuple(str(row[name]) for name in key): row for row in frame.iter_rows(named=True)}
 
 
-def _told(table: Printed, names: tuple[str, ...], metric: str = "") -> str:
+def _figure(table: Printed, names: tuple[str, ...], metric: str = "") -> str:
     return " ".join(part for part in (f"{table.name}:", *names, metric) if part)

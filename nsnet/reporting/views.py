@@ -57,14 +57,16 @@ def views() -> dict[str, View]:
     Raises:
         ValueError: a file does not begin with a comment.
     """
-    found = {}
+    definitions = {}
     for file in sorted(FOLDER.glob("*.sql")):
         first, _, sql = file.read_text(encoding="utf-8").partition("\n")
         if not first.startswith(COMMENT):
             raise ValueError(f"{file}: its first line is the view's comment and must begin with {COMMENT!r}")
-        found[file.stem] = View(first.removeprefix(COMMENT), sql)
-    reads = {name: found.keys() & re.findall(r"(?:FROM|JOIN)\s+(\w+)", view.sql) for name, view in found.items()}
-    return {name: found[name] for name in TopologicalSorter(reads).static_order()}
+        definitions[file.stem] = View(first.removeprefix(COMMENT), sql)
+    reads = {
+        name: definitions.keys() & re.findall(r"(?:FROM|JOIN)\s+(\w+)", view.sql) for name, view in definitions.items()
+    }
+    return {name: definitions[name] for name in TopologicalSorter(reads).static_order()}
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
@@ -87,8 +89,8 @@ def create_settings(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -
 def comment(connection: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
     """Say in the catalogue what a table and its columns are."""
     connection.execute(f"COMMENT ON TABLE {table} IS {quoted(text)}")
-    for column, told in columns.items():
-        connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quoted(told)}')
+    for column, description in columns.items():
+        connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quoted(description)}')
 
 
 def comment_contract(connection: duckdb.DuckDBPyConnection, kind: type[Table]) -> None:

@@ -39,9 +39,9 @@ def write_tables(paths: Paths, trained: Paths, settings: Evaluate, flag_auc: flo
     names = []
     with open_tables(paths, trained, settings) as connection:
         notes = _notes(connection, settings)
-        told = {"bias_audit": [notes[0], *_findings(connection, flag_auc)]}
+        texts = {"bias_audit": [notes[0], *_findings(connection, flag_auc)]}
         for table in printed(connection):
-            lines = told.get(table.report.name, [*notes, *([table.report.note] if table.report.note else [])])
+            lines = texts.get(table.report.name, [*notes, *([table.report.note] if table.report.note else [])])
             text = f"# {table.title}\n\n" + "\n\n".join(lines) + "\n\n" + table.markdown
             for suffix, content in (("md", text), ("csv", table.csv)):
                 with atomic_path(paths.tables / f"{table.name}.{suffix}") as temporary:
@@ -96,8 +96,8 @@ def _findings(connection: duckdb.DuckDBPyConnection, flag_auc: float) -> list[st
         f" format, size, aspect, JPEG quality, colour mode and EXIF, and no pixel, reaches AUC {flag_auc} or more"
         " (cross-validated) on their test pictures."
     )
-    told = [f"- {suite}/{generator}: {why}" for suite, generator, why in flagged[KEY].iter_rows()]
-    return [finding, *(["\n".join(told)] if told else [])]
+    items = [f"- {suite}/{generator}: {why}" for suite, generator, why in flagged[KEY].iter_rows()]
+    return [finding, *(["\n".join(items)] if items else [])]
 
 
 def _write_plots(
@@ -105,11 +105,11 @@ def _write_plots(
 ) -> None:
     rows = connection.sql("FROM per_generator WHERE metric = 'acc'").pl()
     for place in training_sets(connection):
-        suffix, told = label(*place)
+        suffix, words = label(*place)
         mine = rows.filter(training_set=place[0], train_condition=place[1])
         for (suite, condition), part in mine.partition_by("suite", "condition", as_dict=True).items():
             shown = "" if condition == settings.conditions[0] else f"_{condition}"
-            title = f"{suite}: {told}" + (f", tested {condition}" if shown else "")
+            title = f"{suite}: {words}" + (f", tested {condition}" if shown else "")
             target = paths.tables / "plots" / f"generators_{suite}_{suffix}{shown}.svg"
             generators_plot(part, settings.shown, title, target)
     audit_plot(connection.sql("FROM bias_audit").pl(), flag_auc, paths.tables / "plots" / "bias_audit.svg")

@@ -12,8 +12,8 @@ from nsnet.corpus.settings import Audit
 def main() -> None:
     paths = Paths()
     with cost(paths.cost("audit")):
-        found = audit_corpus(paths, load_section(paths.params, "audit", Audit))
-    flagged = found.filter("flagged")
-    print(f"audit: {flagged.height} of {found.height} generators are given away by their files alone")
+        generators = audit_corpus(paths, load_section(paths.params, "audit", Audit))
+    flagged = generators.filter("flagged")
+    print(f"audit: {flagged.height} of {generators.height} generators are given away by their files alone")
     for suite, generator, sentence in flagged.select("suite", "generator", "sentence").iter_rows():
         print(f"  {suite}/{generator}: {sentence}")

@@ -36,8 +36,8 @@ def main() -> None:
     with cost(paths.cost("captions")):
         samples = read_table(Samples, paths.table(Samples))
         blip = captioner(paths, settings.model, settings.batch)
-        found = caption_images(samples, settings.source, settings.template, blip)
-        write_table(Captions, found, paths.table(Captions))
-    sources = found.group_by("caption_source").len().sort("caption_source")
+        captions = caption_images(samples, settings.source, settings.template, blip)
+        write_table(Captions, captions, paths.table(Captions))
+    sources = captions.group_by("caption_source").len().sort("caption_source")
     counts = ", ".join(f"{count} from {source}" for source, count in sources.iter_rows())
-    print(f"captions: {found.height} training images, {counts or 'so no captions'}")
+    print(f"captions: {captions.height} training images, {counts or 'so no captions'}")

@@ -10,8 +10,8 @@ from nsnet.core.paths import Paths
 from nsnet.core.progress import cost
 from nsnet.core.settings import load_section, load_value
 from nsnet.evaluation.assessment import evaluate, headline
-from nsnet.evaluation.inputs import Inputs
 from nsnet.evaluation.settings import Evaluate
+from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.conditions import choose
 from nsnet.features.settings import Conditions
 from nsnet.training.contracts import Runs
@@ -26,7 +26,7 @@ def main() -> None:
     names = [*settings.conditions, *runs["train_condition"].unique().sort()]
     known = {condition.name: condition for condition in choose(names, conditions)}
     with cost(paths.cost("evaluate")):
-        found = evaluate(paths, paths, settings, Inputs(paths, paths.data, known))
+        evaluation = evaluate(paths, paths, settings, ScoringSource(paths, paths.data, known))
         with atomic_path(paths.metrics) as temporary:
-            temporary.write_text(json.dumps(headline(found.means), indent=2) + "\n", encoding="utf-8")
-    print(f"evaluate: {runs.height} runs under {', '.join(settings.conditions)}, {found.results.height} results")
+            temporary.write_text(json.dumps(headline(evaluation.means), indent=2) + "\n", encoding="utf-8")
+    print(f"evaluate: {runs.height} runs under {', '.join(settings.conditions)}, {evaluation.results.height} results")

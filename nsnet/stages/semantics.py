@@ -42,10 +42,10 @@ def caption_counts(samples: pl.DataFrame, captions: pl.DataFrame) -> pl.DataFram
     rows = train.join(captions.select("image_id", "caption"), on="image_id", how="left")
     missing = rows.filter(pl.col("caption").is_null()).group_by("training_set").len().sort("training_set")
     if missing.height or train.is_empty():
-        told = [f"  training set {name}: {count} pictures without a caption" for name, count in missing.iter_rows()]
+        lines = [f"  training set {name}: {count} pictures without a caption" for name, count in missing.iter_rows()]
         raise ValueError(
             "no semantic basis without a caption for every training picture:\n"
-            + "\n".join(told or ["  there are no training pictures"])
+            + "\n".join(lines or ["  there are no training pictures"])
             + "\nRun `dvc repro captions`; the section captions of params.yaml says where captions come from"
         )
     counts = rows.group_by("caption", "training_set").len().sort("caption", "training_set")
@@ -70,7 +70,7 @@ def spectra(counts: pl.DataFrame, encode: EncodeTexts, settings: Semantics) -> d
     return {name: gram.spectrum(settings.centre) for name, gram in grams.items()}
 
 
-def spectrum_rows(training_set: str, found: Spectrum, rank: int) -> list[dict[str, Any]]:
+def spectrum_rows(training_set: str, spectrum: Spectrum, rank: int) -> list[dict[str, Any]]:
     """The whole spectrum and all directions, for both tables; `retained` marks the semantic ones."""
     return [
         {
@@ -81,7 +81,9 @@ def spectrum_rows(training_set: str, found: Spectrum, rank: int) -> list[dict[st
             "retained": k < rank,
             "vector": vector.tolist(),
         }
-        for k, (value, energy, vector) in enumerate(zip(found.values, found.energy, found.vectors, strict=True))
+        for k, (value, energy, vector) in enumerate(
+            zip(spectrum.values, spectrum.energy, spectrum.vectors, strict=True)
+        )
     ]
 
 
@@ -94,16 +96,16 @@ def main() -> None:
         counts = caption_counts(read_table(Samples, paths.table(Samples)), read_table(Captions, paths.table(Captions)))
         backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
         rows = []
-        for name, found in spectra(counts, backbone.encode_texts, settings).items():
-            rank = choose_rank(found, settings.energy, settings.tolerance, settings.rank)
-            warning = rank_one_warning(found, rank, settings.centre)
+        for name, spectrum in spectra(counts, backbone.encode_texts, settings).items():
+            rank = choose_rank(spectrum, settings.energy, settings.tolerance, settings.rank)
+            warning = rank_one_warning(spectrum, rank, settings.centre)
             if warning:
                 print(f"warning: semantics of training set {name}: {warning}", file=sys.stderr)
-            held = found.energy[rank - 1] if rank else 0
+            held = spectrum.energy[rank - 1] if rank else 0
             print(
                 f"semantics: training set {name}, {(counts[name] > 0).sum()} distinct captions of"
-                f" {counts[name].sum()} pictures, rank {rank} of {len(found.values)} holds {held:.4f} of the energy"
+                f" {counts[name].sum()} pictures, rank {rank} of {len(spectrum.values)} holds {held:.4f} of the energy"
             )
-            rows += spectrum_rows(name, found, rank)
+            rows += spectrum_rows(name, spectrum, rank)
         for kind in (SemanticSpectrum, SemanticBasis):
             write_table(kind, make(kind, rows), paths.table(kind))

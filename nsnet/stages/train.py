@@ -99,5 +99,5 @@ def main() -> None:
             return PixelStore(paths.pixel_store, PictureSource(files, backbone.views))
 
         reader: FeatureSource = FeatureReader(paths.table(Features))
-        told = train(paths, backbone, Material(backbone.id, reader, pixels))
-    print(told)
+        message = train(paths, backbone, Material(backbone.id, reader, pixels))
+    print(message)

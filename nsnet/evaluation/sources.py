@@ -28,7 +28,7 @@ from nsnet.features.views import ViewSettings
 BATCH = {"features": 4096, "pixels": 128}
 
 
-class Inputs:
+class ScoringSource:
     """Inputs of a corpus under named conditions; nothing is opened before a detector needs it."""
 
     def __init__(self, paths: Paths, root: Path, conditions: Mapping[str, Condition]) -> None:
