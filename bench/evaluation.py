@@ -14,9 +14,10 @@ import time
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from nsnet.detectors.thresholds import choose_threshold
 from nsnet.evaluation.intervals import metric_estimates, sample_size
 from nsnet.evaluation.means import benchmark, estimate, population
-from nsnet.evaluation.metrics import METRICS, RealPool, choose_threshold
+from nsnet.evaluation.metrics import METRICS, RealPool
 from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
 
 GENERATORS, CONDITIONS, RUNS, N_REAL, N_FAKE, DRAWS = 40, 10, 5, 500, 100, 1000

@@ -42,8 +42,9 @@ def fill_store(paths: Paths) -> None:
         file.write_bytes(b"weights")
         return file_sha256(file)
 
+    validation = pl.DataFrame(schema={"image_id": pl.String, "score": pl.Float64})
     for row in trained.to_dicts():
-        RunStore(paths.run_store).keep(row["run_id"], row | {"seconds": 1.5}, save)
+        RunStore(paths.run_store).keep(row["run_id"], row | {"seconds": 1.5}, save, validation)
     kept = [(table_name(kind), read_table(kind, paths.table(kind))) for kind in (Predictions, Results)]
     keep_evaluations(paths.run_store, kept)
 

@@ -25,7 +25,7 @@ DAMAGED = ".damaged-"
 
 
 class RunStore:
-    """Folders <run_id>/ with detector.safetensors, validation.parquet and, written last, run.json: it makes a run whole.
+    """Folders <run_id>/ with detector.safetensors, validation.parquet and, written last, run.json: it makes it whole.
 
     The scores of test pictures lie beside them (nsnet.evaluation.scores).
     """
