@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -39,12 +40,9 @@ def rows_of(name: str) -> list[dict[str, str]]:
     """Rows of a table in README, by the first words of its header."""
     lines = README.split(f"| {name} |", 1)[1].splitlines()
     header = [name, *(cell.strip() for cell in lines[0].strip(" |").split("|"))]
-    cells = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[2:] if line.startswith("|")]
-    return [dict(zip(header, row, strict=True)) for row in cells[: _height(lines[2:])]]
-
-
-def _height(lines: list[str]) -> int:
-    return next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))
+    below = itertools.takewhile(lambda line: line.startswith("|"), lines[2:])
+    cells = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in below]
+    return [dict(zip(header, row, strict=True)) for row in cells]
 
 
 def _shown(row: dict[str, Any], name: str) -> str:
