@@ -126,3 +126,7 @@ def samples(*parts: list[dict[str, Any]]) -> pl.DataFrame:
     from nsnet.corpus.contracts import Samples
 
     return make(Samples, [row for part in parts for row in part])
+
+
+class Stopped(BaseException):
+    """As a kill, nothing catches it."""
