@@ -10,8 +10,9 @@ pipeline whose halves had a machine each could reach it. On a CPU both halves wa
 cores, so no program can: *shared cores* is the work that both take alone, one thread, in
 processor seconds, divided by the cores. On a GPU the slower half is the one to compare
 with. The last column is processor seconds over those of both halves alone: what ours does
-beside the work, whoever else uses the cores. Every figure is the best of several rounds in which the candidates take turns, since
-neighbours on a shared machine take cores away; single seconds mean little, ratios do.
+beside the work, whoever else uses the cores. Every figure is the best of several rounds in
+which the candidates take turns, since neighbours on a shared machine take cores away;
+single seconds mean little, ratios do.
 
 Memory is the peak of a process of its own. A million pictures are simulated: parts of
 random features, from which the plan and both tables are made.
