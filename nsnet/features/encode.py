@@ -1,10 +1,9 @@
-"""One job: read, decode, show and encode a batch of pictures, and keep them as a part of the store."""
+"""A job: read, decode, show and encode a batch of pictures, and keep them as a part of the store."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,68 +12,89 @@ import numpy.typing as npt
 
 from nsnet.features.backbone import Backbone, stack
 from nsnet.features.parts import part_folder, part_table, write_part
-from nsnet.features.pictures import PictureSource, ReplacedPicture
+from nsnet.features.pictures import Key, PictureSource, ReplacedPicture
 from nsnet.features.plan import Job
 from nsnet.features.views import View
 
 
 @dataclass
 class Done:
-    """What came of a job.
+    """What came of jobs.
 
     Attributes:
         pictures: how many were encoded.
         faults: pictures that are not what was ingested, with their paths; the others were kept.
-        seconds: by what was done.
     """
 
     pictures: int = 0
     faults: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def clock(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0) + time.perf_counter() - start
 
 
 def run_job(job: Job, backbone: Backbone, store: Path, batch: int) -> Done:
-    """Encode a job's pictures and add them to the store.
+    """Encode a job's pictures and add them to the store, as `run_together`."""
+    return run_together([job], backbone, store, batch)
+
+
+def run_together(jobs: Sequence[Job], backbone: Backbone, store: Path, batch: int) -> Done:
+    """Run small jobs in common forward passes; each adds a part of its own to the store.
 
     Args:
-        job: of a plan, perhaps of another process's.
+        jobs: of a plan, perhaps of another process's.
         backbone: whose id the plan was made for.
         store: the feature store.
         batch: views in a forward pass; always that many, so that a feature does not depend on its mates.
     """
     done = Done()
-    source = PictureSource(dict(job.pictures), backbone.views)
-    image_ids: list[str] = []
-    views: list[View] = []
+    shown = [_show(job, backbone, done) for job in jobs]
+    views = [view for part in shown for view in part.views]
+    if not views:
+        return done
+    keys = [(job, key) for job, part in zip(jobs, shown, strict=True) for key in part.keys]
+    wanted = [row for row, (job, key) in enumerate(keys) if job.patches and key == ("mosaic", 0)]
+    start = time.perf_counter()
+    features, patches = encode_views(backbone, views, wanted, batch)
+    forward = (time.perf_counter() - start) / len(views)
+    first = 0
+    for job, part in zip(jobs, shown, strict=True):
+        rows = range(first, first + len(part.views))
+        first = rows.stop
+        if rows:
+            own = {row - rows.start: patches[row] for row in rows if row in patches}
+            table = part_table(part.image_ids, part.keys, part.views, features[rows.start : rows.stop], own, job.dtype)
+            seconds = {**part.seconds, "forward_seconds": forward * len(rows)}
+            counts = {"pictures": len(set(part.image_ids)), "rows": len(rows)}
+            folder = part_folder(store, backbone.id, job.condition.id, job.suite, job.generator)
+            write_part(folder, table, counts | {name: round(value, 4) for name, value in seconds.items()})
+    return done
+
+
+@dataclass
+class _Shown:
+    """The views of a job's pictures, row by row, and the seconds behind them."""
+
+    image_ids: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: {"read_seconds": 0.0, "decode_seconds": 0.0})
+
+
+def _show(job: Job, backbone: Backbone, done: Done) -> _Shown:
+    source, shown = PictureSource(dict(job.pictures), backbone.views), _Shown()
     for image_id, _ in job.pictures:
+        start = time.perf_counter()
         try:
-            with done.clock("read"):
-                content = source.read(image_id)
+            content = source.read(image_id)
         except ReplacedPicture as fault:
             done.faults.append(str(fault))
             continue
-        with done.clock("decode"):
-            views += source.show(content, image_id, job.condition, job.keys)
-        image_ids.append(image_id)
-    done.pictures = len(image_ids)
-    if not image_ids:
-        return done
-    keys = list(job.keys) * len(image_ids)
-    wanted = [row for row, key in enumerate(keys) if job.patches and key == ("mosaic", 0)]
-    with done.clock("forward"):
-        features, patches = encode_views(backbone, views, wanted, batch)
-    rows = [image_id for image_id in image_ids for _ in job.keys]
-    table = part_table(rows, keys, views, features, patches, job.dtype)
-    folder = part_folder(store, backbone.id, job.condition.id, job.suite, job.generator)
-    stats = {f"{name}_seconds": round(value, 4) for name, value in done.seconds.items()}
-    write_part(folder, table, {"pictures": len(image_ids), "rows": len(rows), **stats})
-    return done
+        read = time.perf_counter()
+        shown.views += source.show(content, image_id, job.condition, job.keys)
+        shown.seconds["read_seconds"] += read - start
+        shown.seconds["decode_seconds"] += time.perf_counter() - read
+        shown.image_ids += [image_id] * len(job.keys)
+        shown.keys += job.keys
+        done.pictures += 1
+    return shown
 
 
 def encode_views(

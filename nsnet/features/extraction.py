@@ -4,7 +4,7 @@ Jobs run in threads of this process: Pillow, NumPy and torch release the interpr
 so that one thread decodes while another computes, and there are neither processes to
 start nor processes to outlive a kill. Each thread does whole jobs and torch gets its
 share of the cores: no core waits for the slower half of a pipeline. A second machine
-takes jobs of the same plan through `run_job`.
+takes jobs of the same plan through `nsnet.features.encode.run_job`.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from nsnet.core.device import threads
 from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
-from nsnet.features.encode import Done, run_job
+from nsnet.features.encode import Done, run_together
 from nsnet.features.merge import Incomplete, write_tables
 from nsnet.features.pictures import Key, refuse
-from nsnet.features.plan import Job, Plan, Request
+from nsnet.features.plan import SMALL_PART, Job, Plan, Request
 from nsnet.features.settings import Features
 
 # Above this many pictures, the features of patches are made only if asked for by name:
@@ -101,14 +101,29 @@ def update_features(
 
 
 def run_jobs(jobs: Iterable[Job], backbone: Backbone, store: Path, batch: int, workers: int) -> Iterator[Done]:
-    """Run jobs in threads, a few ahead of the one whose result is due."""
+    """Run jobs in threads, a few ahead of the one whose result is due; small ones together."""
+    groups = _together(jobs)
     share = max(1, (os.cpu_count() or 1) // workers)
     # OpenMP keeps a thread count for each thread.
     with (
         threads(share),
         ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool,
     ):
-        yield from ahead(pool, lambda job: run_job(job, backbone, store, batch), jobs, 2 * workers + 1)
+        yield from ahead(pool, lambda few: run_together(few, backbone, store, batch), groups, 2 * workers + 1)
+
+
+def _together(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    """Consecutive jobs in groups: generators of few pictures would leave forward passes half empty."""
+    group: list[Job] = []
+    pictures = 0
+    for job in jobs:
+        if group and pictures + len(job.pictures) > SMALL_PART:
+            yield group
+            group, pictures = [], 0
+        group.append(job)
+        pictures += len(job.pictures)
+    if group:
+        yield group
 
 
 def keys_of(settings: Features) -> tuple[Key, ...]:

@@ -44,6 +44,7 @@ class FeatureReader:
         asked: dict[str, str | int] = {"backbone": backbone_id, "condition": condition, "view": view, "draw": draw}
         places = pa.table({"image_id": pa.array(image_ids, pa.string()), "place": pa.array(range(len(image_ids)))})
         with duckdb.connect() as connection:
+            connection.execute("SET enable_progress_bar = false")
             connection.register("asked", places)
             rows = connection.sql(
                 "SELECT place, feature FROM read_parquet($table) JOIN asked USING (image_id)"

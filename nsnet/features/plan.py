@@ -6,9 +6,10 @@ dictionaries in memory.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -87,17 +88,19 @@ class Plan:
     def __init__(self, request: Request, store: Path, backbone_id: str) -> None:
         self.request, self.store, self.backbone_id = request, store, backbone_id
         self.scratch = store / f"{SCRATCH}{os.getpid()}"
-        self._indexed: set[str] = set()
+        self._conditions = request.conditions
+        self._names = list(dict.fromkeys(condition.name for condition in [*request.train, *request.test]))
+        self._keys = sorted(request.keys)
+        self._parts: dict[str, int] = {}  # by path below the backbone's folder
+        self._numbers = itertools.count()
 
     def __enter__(self) -> Plan:
         shutil.rmtree(self.scratch, ignore_errors=True)
         self.scratch.mkdir(parents=True)
-        settings: dict[str, Any] = {
-            "memory_limit": MEMORY,
-            "threads": 2,
-            "temp_directory": str(self.scratch / "temporary"),
-        }
+        spill = str(self.scratch / "temporary")
+        settings: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": spill}
         self.sql = duckdb.connect(self.scratch / "plan.duckdb", config=settings)
+        self.sql.execute("SET enable_progress_bar = false; SET preserve_insertion_order = false")
         self._ask()
         return self
 
@@ -106,19 +109,19 @@ class Plan:
         shutil.rmtree(self.scratch)
 
     def _ask(self) -> None:
-        """Tables of what is wanted: pictures, their conditions, and the keys of each."""
-        request = self.request
+        """What is wanted. Only `pictures` holds text; all else refers to its rows, and to lists, by number."""
+        request, ids = self.request, [condition.id for condition in self._conditions]
         roles = [
-            {"role": role, "condition": condition.name, "condition_id": condition.id}
+            {"role": role, "name": self._names.index(condition.name), "condition": ids.index(condition.id)}
             for role, conditions in (("train", request.train), ("test", request.test))
             for condition in conditions
         ]
         keys = [
-            {"view": key.view, "draw": key.draw, "tokens": request.patches and key == ("mosaic", 0)}
-            for key in request.keys
+            {"key": number, **key._asdict(), "tokens": request.patches and key == ("mosaic", 0)}
+            for number, key in enumerate(self._keys)
         ]
-        self._table("roles", pa.Table.from_pylist(roles))
-        self._table("keys", pa.Table.from_pylist(keys))
+        self._given("CREATE TABLE roles AS FROM given", pa.Table.from_pylist(roles))
+        self._given("CREATE TABLE keys AS FROM given", pa.Table.from_pylist(keys))
         files = {"images": str(request.images), "samples": str(request.samples)}
         self.sql.execute(
             "CREATE TABLE pictures AS SELECT image_id, path, home.suite, home.generator"
@@ -128,101 +131,103 @@ class Plan:
             files,
         )
         self.sql.execute(
-            "CREATE TABLE wanted AS SELECT DISTINCT image_id, condition, condition_id"
+            "CREATE TABLE wanted AS SELECT DISTINCT pictures.rowid AS picture, name, condition"
             " FROM read_parquet($samples) JOIN roles ON role = if(split = 'test', 'test', 'train')"
             " JOIN pictures USING (image_id)",
             {"samples": files["samples"]},
         )
         self.sql.execute(
-            "CREATE TABLE stored (condition_id VARCHAR, image_id VARCHAR, view VARCHAR, draw INTEGER, dtype VARCHAR,"
-            " tokens BOOLEAN, part VARCHAR, row INTEGER)"
-        )
-        self.sql.execute(
-            "CREATE VIEW usable AS SELECT condition_id, image_id, view, draw, part, row FROM stored"
-            " JOIN keys USING (view, draw) WHERE (stored.tokens OR NOT keys.tokens) AND"
-            f" (dtype = 'float32' OR '{request.dtype}' = 'float16')"
+            "CREATE TABLE stored (picture BIGINT, condition BIGINT, key BIGINT, part INTEGER, row INTEGER)"
         )
 
-    def _table(self, name: str, rows: pa.Table) -> None:
+    def _given(self, statement: str, rows: pa.Table) -> None:
         self.sql.register("given", rows)
-        self.sql.execute(f"CREATE TABLE {name} AS FROM given")
+        self.sql.execute(statement)
         self.sql.unregister("given")
 
     def index(self) -> None:
         """Take note of the store's parts that are not noted yet, each verified; damaged ones are set aside."""
-        asked = [condition.id for condition in self.request.conditions]
+        ids = [condition.id for condition in self._conditions]
         gathered: list[pa.Table] = []
-        for path in part_files(self.store, self.backbone_id, asked):
+        for path in part_files(self.store, self.backbone_id, ids):
             name = str(path.relative_to(self.store / self.backbone_id))
-            if name in self._indexed:
+            if name in self._parts:
                 continue
             try:
                 rows = read_part(path, ["image_id", "view", "draw", "tokens"])
             except DamagedPart:
                 continue
-            self._indexed.add(name)
-            gathered.append(_index_rows(name, rows))
-            if len(gathered) == 256:
+            number = self._parts[name] = next(self._numbers)
+            if self.request.dtype == "float16" or rows.schema.metadata[b"dtype"] == b"float32":
+                gathered.append(_numbered(rows, ids.index(name.split("/")[0]), number))
+            if len(gathered) == 512:
                 self._note(gathered)
         self._note(gathered)
 
     def _note(self, gathered: list[pa.Table]) -> None:
         if gathered:
-            self.sql.register("given", pa.concat_tables(gathered))
-            self.sql.execute("INSERT INTO stored FROM given")
-            self.sql.unregister("given")
+            self._given(
+                "INSERT INTO stored SELECT pictures.rowid, condition, key, part, row FROM given"
+                " JOIN keys USING (view, draw) JOIN pictures USING (image_id) WHERE given.tokens OR NOT keys.tokens",
+                pa.concat_tables(gathered),
+            )
             gathered.clear()
 
     def forget(self, part: Path) -> None:
-        """A part is of no use any more."""
-        name = str(part.relative_to(self.store / self.backbone_id))
-        self._indexed.discard(name)
-        self.sql.execute("DELETE FROM stored WHERE part = $part", {"part": name})
+        """A part is of no use any more; if its pictures are encoded again, it may come back."""
+        number = self._parts.pop(str(part.relative_to(self.store / self.backbone_id)))
+        self.sql.execute("DELETE FROM stored WHERE part = $part", {"part": number})
 
     def counts(self) -> tuple[int, int]:
         """Pictures under a condition that are wanted, and those of them that lack something."""
-        wanted = self._one("SELECT count(*) FROM (SELECT DISTINCT image_id, condition_id FROM wanted)")
-        return wanted, self._one(f"SELECT count(*) FROM (SELECT DISTINCT image_id, condition_id FROM ({_MISSING}))")
-
-    def pictures(self) -> int:
-        """How many pictures are wanted under any condition."""
-        return self._one("SELECT count(DISTINCT image_id) FROM wanted")
+        wanted = self._one("SELECT count(*) FROM (SELECT DISTINCT picture, condition FROM wanted)")
+        return wanted, self._one(f"SELECT count(*) FROM (SELECT DISTINCT picture, condition FROM ({_MISSING}))")
 
     def jobs(self, workers: int) -> Iterator[Job]:
         """What is missing, as jobs, in a fixed order."""
-        conditions = {condition.id: condition for condition in self.request.conditions}
         size = part_size(self.counts()[1], workers)
         cursor = self.sql.cursor()
         cursor.execute(
-            "SELECT suite, generator, condition_id, keys, image_id, path FROM"
-            " (SELECT image_id, condition_id, list((view, draw) ORDER BY view, draw) AS keys"
-            f"  FROM ({_MISSING}) GROUP BY ALL) JOIN pictures USING (image_id) ORDER BY ALL"
+            "SELECT suite, generator, condition, image_id, path, key"
+            f" FROM ({_MISSING}) JOIN pictures ON pictures.rowid = picture ORDER BY ALL"
         )
-        for (suite, generator, condition_id, keys), pictures in _batches(cursor, size):
-            files = tuple((image_id, self.request.root / path) for image_id, path in pictures)
-            asked = tuple(Key(*key) for key in keys)
-            condition = conditions[condition_id]
-            yield Job(suite, generator, condition, files, asked, self.request.dtype, self.request.patches)
+        for place, rows in itertools.groupby(_rows(cursor), lambda row: row[:3]):
+            batches: dict[tuple[Key, ...], list[tuple[str, Path]]] = {}
+            for (image_id, path), lacking in itertools.groupby(rows, lambda row: row[3:5]):
+                keys = tuple(self._keys[row[5]] for row in lacking)
+                batches.setdefault(keys, []).append((image_id, self.request.root / path))
+                if len(batches[keys]) == size:
+                    yield self._job(place, keys, batches.pop(keys))
+            for keys, pictures in batches.items():
+                yield self._job(place, keys, pictures)
+
+    def _job(self, place: tuple[Any, ...], keys: tuple[Key, ...], pictures: list[tuple[str, Path]]) -> Job:
+        suite, generator, condition = place
+        where = suite, generator, self._conditions[condition]
+        return Job(*where, tuple(pictures), keys, self.request.dtype, self.request.patches)
 
     def chosen(self) -> Iterator[tuple[Path, list[tuple[int, str]]]]:
         """Each part that the out needs, with its rows and the condition's name in the out."""
+        names = sorted(self._parts)
+        ranks = {"part": [self._parts[name] for name in names], "rank": list(range(len(names)))}
+        self._given("CREATE OR REPLACE TABLE ranks AS SELECT part::INTEGER AS part, rank FROM given", pa.table(ranks))
         cursor = self.sql.cursor()
-        # The same key may lie in two parts (two processes, or one more precise): the first is taken.
+        # The same key may lie in two parts (two processes, or one more precise): the first by name is taken.
         cursor.execute(
-            "SELECT place.part, place.row, condition FROM wanted JOIN (SELECT condition_id, image_id, view, draw,"
-            " min({'part': part, 'row': row}) AS place FROM usable GROUP BY ALL) USING (condition_id, image_id)"
-            " ORDER BY ALL"
+            "SELECT place >> 20, place & 1048575, name FROM wanted JOIN"
+            " (SELECT picture, condition, min(rank << 20 | row) AS place FROM stored JOIN ranks USING (part)"
+            "  GROUP BY picture, condition, key) USING (picture, condition) ORDER BY ALL"
         )
-        for (part,), rows in _batches(cursor, None, head=1):
-            yield self.store / self.backbone_id / part, rows
+        for rank, rows in itertools.groupby(_rows(cursor), lambda row: row[0]):
+            yield self.store / self.backbone_id / names[rank], [(row, self._names[name]) for _, row, name in rows]
 
     def _one(self, statement: str) -> int:
         return int(self.sql.execute(statement).fetchall()[0][0])
 
 
 _MISSING = (
-    "SELECT image_id, condition_id, view, draw FROM (SELECT DISTINCT image_id, condition_id FROM wanted)"
-    " CROSS JOIN keys ANTI JOIN usable USING (image_id, condition_id, view, draw)"
+    "SELECT picture, condition, key FROM (SELECT DISTINCT picture, condition FROM wanted) CROSS JOIN keys"
+    " ANTI JOIN stored USING (picture, condition, key)"
 )
 
 
@@ -232,38 +237,15 @@ def part_size(pictures: int, workers: int) -> int:
     return max(min(even, PART), min(SMALL_PART, -(-pictures // workers)), 1)
 
 
-def _index_rows(name: str, rows: pa.Table) -> pa.Table:
+def _numbered(rows: pa.Table, condition: int, part: int) -> pa.Table:
+    """The keys of a part's rows, with where they lie."""
     count = rows.num_rows
-    condition_id = name.split("/")[0]
-    return pa.table(
-        {
-            "condition_id": pa.repeat(condition_id, count),
-            **{column: rows[column] for column in ("image_id", "view", "draw")},
-            "dtype": pa.repeat(rows.schema.metadata[b"dtype"].decode(), count),
-            "tokens": rows["tokens"],
-            "part": pa.repeat(name, count),
-            "row": pa.array(range(count), pa.int32()),
-        }
-    )
+    places = {"condition": pa.repeat(condition, count), "part": pa.repeat(part, count), "row": pa.array(range(count))}
+    for name, values in places.items():
+        rows = rows.append_column(name, values)
+    return rows.replace_schema_metadata(None)
 
 
-def _batches(cursor: Any, size: int | None, head: int = 4) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
-    """Rows that come in order, grouped by their first `head` values, at most `size` together."""
-    group: tuple[Any, ...] = ()
-    first: tuple[Any, ...] = ()
-    rows: list[tuple[Any, ...]] = []
-    for row in _rows(cursor):
-        key = (*row[: head - 1], str(row[head - 1])) if head > 1 else row[:1]
-        if rows and (key != group or len(rows) == size):
-            yield first, rows
-            rows = []
-        if not rows:
-            group, first = key, row[:head]
-        rows.append(row[head:])
-    if rows:
-        yield first, rows
-
-
-def _rows(cursor: Any) -> Iterable[tuple[Any, ...]]:
+def _rows(cursor: Any) -> Iterator[tuple[Any, ...]]:
     while rows := cursor.fetchmany(2048):
         yield from rows
