@@ -95,12 +95,12 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
 
     monkeypatch.setattr(runner_module, "_save", stop_after_three)
     with pytest.raises(Stopped):
-        detector().fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0))
+        detector().fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0.0))
     content = next(tmp_path.glob("*.pt")).read_bytes()[runner_module.DIGEST :]  # behind its checksum
     assert torch.load(io.BytesIO(content), weights_only=True)["epoch"] == 3
     torch.rand(5)  # whatever else draws numbers in the meantime
     resumed = detector()
-    resumed.fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0))
+    resumed.fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0.0))
     assert len(saved) == 5  # two more epochs, not five
     for name, tensor in whole.module().state_dict().items():
         assert torch.equal(tensor, resumed.module().state_dict()[name]), name
