@@ -199,7 +199,7 @@ def test_unreadable_published_heads_are_named(tmp_path: Path, name: str) -> None
     detector = PublishedDetector(PublishedSettings(view="crop", weights=str(tmp_path / name)), context())
     with pytest.raises(FileNotFoundError, match="head"):
         fit_any(detector)
-    for content in (b"", b"no weights at all"):
+    for content in (b"", b"no weights at all", b"half a checkpoint"):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match="cannot be read"):
             fit_any(detector)

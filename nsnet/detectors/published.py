@@ -7,6 +7,7 @@ the projected CLIP feature as it is, not L2-normalised and not standardised.
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,6 +20,9 @@ from torch import nn
 from nsnet.core.device import beside
 from nsnet.detectors.protocol import Context, Examples, Needs, Scores, Trainer
 from nsnet.detectors.settings import PublishedSettings
+
+# What torch's unpickler meets in bytes that are no pickle.
+GARBLED = (LookupError, ValueError, TypeError, AttributeError, struct.error)
 
 
 class PublishedDetector:
@@ -70,9 +74,9 @@ def read_head(file: Path, width: int) -> dict[str, torch.Tensor]:
         raise FileNotFoundError(f"{file} does not exist: expected the weights of a published head")
     try:
         found = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
-        told = (str(error).splitlines() or ["no reason given"])[0]
-        raise ValueError(f"{file} cannot be read ({told}): expected tensors, as .safetensors or .pth") from error
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, *GARBLED) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{file} cannot be read ({reason}): expected tensors, as .safetensors or .pth") from error
     expected = {"weight": (1, width), "bias": (1,)}
     tensors = found if isinstance(found, dict) else {}
     if {name: _shape(value) for name, value in tensors.items()} != expected:
