@@ -70,6 +70,6 @@ def check(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
     except pa.errors.SchemaErrors as error:
         faults = error.failure_cases.select("column", "check", "failure_case").unique(maintain_order=True)
         lines = [f"  {column}: {rule}, e.g. {case}" for column, rule, case in faults.head(20).iter_rows()]
-        told = f"table {table_name(kind)} breaks its contract ({faults.height} faults):\n"
-        raise ValueError(told + "\n".join(lines)) from error
+        message = f"table {table_name(kind)} breaks its contract ({faults.height} faults):\n"
+        raise ValueError(message + "\n".join(lines)) from error
     return frame.select(list(kind.to_schema().columns))

@@ -18,17 +18,17 @@ def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
         place = ".".join(names)
         if fault["type"] == "extra_forbidden":
             known = sorted(owner.model_fields) if _is_model(owner) else []
-            told = [f"unknown name{nearest(str(fault['loc'][-1]), known)} Known: {', '.join(known)}"]
+            messages = [f"unknown name{nearest(str(fault['loc'][-1]), known)} Known: {', '.join(known)}"]
         elif fault["type"] == "union_tag_invalid":
             known = [tag.strip("' ") for tag in fault["ctx"]["expected_tags"].split(",")]
             discriminator = fault["ctx"]["discriminator"].strip("'")
             place, tag = f"{place}.{discriminator}", str(fault["ctx"]["tag"])
-            told = [f"unknown name {tag!r}{nearest(tag, known)} Known: {', '.join(known)}"]
+            messages = [f"unknown name {tag!r}{nearest(tag, known)} Known: {', '.join(known)}"]
         elif fault["type"] == "value_error":
-            told = fault["msg"].removeprefix("Value error, ").splitlines()
+            messages = fault["msg"].removeprefix("Value error, ").splitlines()
         else:
-            told = [f"{fault['msg']} (got {fault['input']!r})"]
-        lines += [f"  {place}: {line}" if place else f"  {line}" for line in told]
+            messages = [f"{fault['msg']} (got {fault['input']!r})"]
+        lines += [f"  {place}: {line}" if place else f"  {line}" for line in messages]
     return lines
 
 

@@ -107,10 +107,10 @@ def load_value(path: Path, place: str, kind: Any) -> Any:
     Raises:
         ValueError: it is missing or of another type; as `read_values`.
     """
-    found = read_values(path) or {}
+    value = read_values(path) or {}
     for name in place.split("."):
-        found = found.get(name) if isinstance(found, dict) else None
+        value = value.get(name) if isinstance(value, dict) else None
     try:
-        return TypeAdapter(kind).validate_python(found)
+        return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise ValueError(f"{place} of {path}: {error}") from error

@@ -58,8 +58,8 @@ def account(corpus: Corpus) -> str:
         lines += [f"  ... and {rows.height - SHOWN} more {kind}: table images"] if rows.height > SHOWN else []
     kinds = corpus.duplicates.group_by("kind", "confirmed").len().sort("kind", "confirmed")
     for kind, confirmed, count in kinds.iter_rows():
-        told = "duplicates" if confirmed else "hashes whose detail differs"
-        lines.append(f"  {count} pairs of {kind} {told}: table duplicates")
+        noun = "duplicates" if confirmed else "hashes whose detail differs"
+        lines.append(f"  {count} pairs of {kind} {noun}: table duplicates")
     if corpus.others:
         others = ", ".join(f"{suffix} {count}" for suffix, count in corpus.others.items())
         lines.append(f"  left alone, no pictures: {others}")

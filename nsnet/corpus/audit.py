@@ -40,9 +40,9 @@ def audit_corpus(paths: Paths, settings: Audit) -> pl.DataFrame:
         FileNotFoundError, ValueError: as `nsnet.core.parquet.read_table` and `pairings`.
     """
     images, samples = (read_table(kind, paths.table(kind)) for kind in (Images, Samples))
-    found = audit(images, pairings(samples), settings.flag_auc, settings.seed)
-    write_table(BiasAudit, found, paths.table(BiasAudit))
-    return found
+    table = audit(images, pairings(samples), settings.flag_auc, settings.seed)
+    write_table(BiasAudit, table, paths.table(BiasAudit))
+    return table
 
 
 def audit(images: pl.DataFrame, pairs: list[Pairing], flag_auc: float, seed: int) -> pl.DataFrame:
@@ -82,11 +82,11 @@ def file_auc(real: pl.DataFrame, fake: pl.DataFrame, seed: int) -> tuple[float |
     folds = min(FOLDS, real.height, fake.height)
     if folds < 2:
         return None, 0.0, 1.0
-    inputs = _encode(pl.concat([real, fake]).select(FACTS))
+    encoded = _encode(pl.concat([real, fake]).select(FACTS))
     labels = np.repeat([0, 1], [real.height, fake.height])
     tree = DecisionTreeClassifier(max_depth=4, class_weight="balanced", random_state=seed)
     split = StratifiedKFold(folds, shuffle=True, random_state=seed)
-    scores = cross_val_predict(tree, inputs, labels, cv=split, method="predict_proba")[:, 1]
+    scores = cross_val_predict(tree, encoded, labels, cv=split, method="predict_proba")[:, 1]
     auc = float(roc_auc_score(labels, scores))
     half = 1.96 * _standard_error(auc, real.height, fake.height)
     return auc, max(0.0, auc - half), min(1.0, auc + half)
@@ -140,9 +140,9 @@ def _sentence(row: dict[str, Any]) -> str:
     """What a reader should know about one generator."""
     if row["auc"] is None:
         return "too few files to audit"
-    told = f"files alone reach AUC {row['auc']:.2f}"
+    sentence = f"files alone reach AUC {row['auc']:.2f}"
     if not row["flagged"]:
-        return f"{told}: they do not give the label away"
+        return f"{sentence}: they do not give the label away"
     names = {
         "formats": "format",
         "sizes": "size",
@@ -154,4 +154,4 @@ def _sentence(row: dict[str, Any]) -> str:
     shown = {key: [_shown(row[f"{key}_{side}"]) for side in ("real", "fake")] for key in names}
     differing = [f"{names[key]} {real} against {fake}" for key, (real, fake) in shown.items() if real != fake]
     how = "; ".join(differing) or "the same on average, not in how they are spread"
-    return f"{told} and give the label away; real against fake: {how}"
+    return f"{sentence} and give the label away; real against fake: {how}"

@@ -49,14 +49,16 @@ def check_folder(
     archives = sum(is_archive(path) for path in everything)
     known = [suites()[key] for key in suites() if any(role.suite == key for role in placed)]
     if not known:
-        told = f"; {archives} archives want unpacking first" if archives else ""
-        raise ValueError(f"no registered suite is recognised in {root}{told}: name one of {', '.join(suites())}")
+        hint = f"; {archives} archives want unpacking first" if archives else ""
+        raise ValueError(f"no registered suite is recognised in {root}{hint}: name one of {', '.join(suites())}")
     broken = set()
     for path in {role.path: None for role in placed}:
         if not _readable(root / path):
             broken.add(path)
         advance(1)
-    rows = [row for found in known for row in _suite_rows(found, [r for r in placed if r.suite == found.key], broken)]
+    rows = [
+        row for member in known for row in _suite_rows(member, [r for r in placed if r.suite == member.key], broken)
+    ]
     for key in sorted({role.suite for role in placed} - suites().keys()):
         rows.append(_row(key, "(all of it)", [r for r in placed if r.suite == key], broken, "", "no registered suite"))
     left = ", ".join(f"{suffix} {count}" for suffix, count in sorted(others.items()))

@@ -77,14 +77,14 @@ def find_duplicates(images: pl.DataFrame, thumbs: Callable[[list[str]], pl.DataF
     # Band by band, and measured as the join finds them: neither all bands nor all candidates are ever held at once.
     places = pl.concat([query(band, pictures=pictures) for band in _BANDS]).unique()
     near = query(_NAMED, pictures=pictures, near=places)
-    found = pl.concat([query(_EXACT, images=images), near]).sort("path", "original")
+    pairs = pl.concat([query(_EXACT, images=images), near]).sort("path", "original")
     details = {path: detail(thumb) for path, thumb in thumbs(sorted({*near["path"], *near["original"]})).iter_rows()}
     exact = pl.col("kind") != "near"
     likeness = [
         similarity(details[path], details[original]) if kind == "near" else 1.0
-        for path, original, kind in found.select("path", "original", "kind").iter_rows()
+        for path, original, kind in pairs.select("path", "original", "kind").iter_rows()
     ]
-    return found.with_columns(
+    return pairs.with_columns(
         pl.col("distance").cast(pl.Int32), similarity=pl.Series(likeness, dtype=pl.Float64)
     ).with_columns(confirmed=exact | (pl.col("similarity") >= SAME_DETAIL).fill_null(False))
 
@@ -190,8 +190,8 @@ def refuse_leaks(samples: pl.DataFrame, images: pl.DataFrame, duplicates: pl.Dat
         SELECT name, fault, count(DISTINCT c.image_id) AS pictures, min(ids.path) AS example
         FROM clashes c JOIN ids USING (image_id) WHERE fault IS NOT NULL GROUP BY ALL ORDER BY name, fault
     """
-    found = query(sql, samples=samples, images=images, duplicates=duplicates)
-    faults = found.filter(~pl.col("name").is_in(allowed) | (pl.col("fault") == "real and fake at once"))
+    leaks = query(sql, samples=samples, images=images, duplicates=duplicates)
+    faults = leaks.filter(~pl.col("name").is_in(allowed) | (pl.col("fault") == "real and fake at once"))
     if faults.height:
         lines = [f"  {name}: {count} {fault}, e.g. {example}" for name, fault, count, example in faults.iter_rows()]
         raise ValueError(

@@ -68,7 +68,7 @@ def ingest(
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
     folder = root.resolve().name
     listed, governed = listed_roles(root, folder, suite)
-    found = scan(root, index, [role.path for role in listed], workers, limits, advance)
+    count = scan(root, index, [role.path for role in listed], workers, limits, advance)
     facts = pl.read_parquet(index, columns=list(make(Images, []).schema))
     placed, reasons = assign_roles(facts["path"], listed, governed, folder, suite)
     if not placed:
@@ -86,18 +86,18 @@ def ingest(
     samples = _samples(places, stands_for)
     refuse_leaks(samples, images, duplicates, allow_leakage or [])
     scoped = check(Duplicates, with_scopes(duplicates, places))
-    return Corpus(check(Images, images.sort("path")), samples, scoped, found.others)
+    return Corpus(check(Images, images.sort("path")), samples, scoped, count.others)
 
 
 def _nothing_placed(root: Path, paths: pl.Series, reasons: dict[str, str]) -> str:
     """What lies in a tree none of whose pictures has a role, and what was expected."""
     archives = sum(is_archive(path) for path in paths)
-    told = f"; {archives} archives want unpacking first" if archives else ""
+    hint = f"; {archives} archives want unpacking first" if archives else ""
     if not reasons:
-        return f"no pictures found in {root}{told}: expected {EXPECTED}"
+        return f"no pictures found in {root}{hint}: expected {EXPECTED}"
     path, why = min(reasons.items())
     many = f"{len(reasons)} pictures lie" if len(reasons) > 1 else "one picture lies"
-    return f"{many} in {root}, but none with a label, e.g. {path}: {why}{told}; expected {EXPECTED}"
+    return f"{many} in {root}, but none with a label, e.g. {path}: {why}{hint}; expected {EXPECTED}"
 
 
 def _thumbs(index: Path, paths: list[str]) -> pl.DataFrame:

@@ -42,8 +42,8 @@ def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Ro
     Args and errors as `nsnet.corpus.recognition.find_suites`.
     """
     names = list(names)
-    found = find_suites(names, folder, suite)
-    known = found[""].known if "" in found else None
+    corpora = find_suites(names, folder, suite)
+    known = corpora[""].known if "" in corpora else None
     # The tree may be one generator's or one split's folder of a suite.
     inside = [folder] if known and (known.find(folder) or folder.casefold() in SPLITS) else []
     placed: list[Role] = []
@@ -52,9 +52,9 @@ def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Ro
     for name in names:
         parent = PurePosixPath(name).parent
         if parent not in folders:
-            top = parent.parts[0] if parent.parts and parent.parts[0] in found else ""
+            top = parent.parts[0] if parent.parts and parent.parts[0] in corpora else ""
             parts = parent.parts[1:] if top else (*inside, *parent.parts)
-            folders[parent] = list(_folder_roles(parts, found[top])) if top in found else []
+            folders[parent] = list(_folder_roles(parts, corpora[top])) if top in corpora else []
         placed += [Role(**{**vars(role), "path": name}) for role in folders[parent]]
         if not folders[parent]:
             labelled = any(part.casefold() in LABELS for part in parent.parts)

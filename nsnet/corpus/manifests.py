@@ -52,15 +52,15 @@ def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role]
         known = named_suite(suite)
         suite = known.key if known else suite
     manifest = find_manifest(root)
-    found = manifest_roles(manifest, "", suite or _key(folder)) if manifest else []
-    governed = {"", *(_top(role.path) for role in found)} if manifest else set()
+    listed = manifest_roles(manifest, "", suite or _key(folder)) if manifest else []
+    governed = {"", *(_top(role.path) for role in listed)} if manifest else set()
     for top in sorted(root.iterdir()):
         inner = find_manifest(top) if shown(top.name) not in governed else None
         if inner:
             name = shown(top.name)
-            found += manifest_roles(inner, name, suite or _key(name))
+            listed += manifest_roles(inner, name, suite or _key(name))
             governed.add(name)
-    return found, governed
+    return listed, governed
 
 
 def assign_roles(

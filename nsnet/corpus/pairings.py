@@ -39,9 +39,13 @@ def pairings(samples: pl.DataFrame) -> list[Pairing]:
     pools = test.filter(label=0).partition_by("suite", "real_pool", as_dict=True)
     if not fakes:
         raise ValueError("the test split has no fakes: nothing to evaluate")
-    torn = [f"{suite}/{name}" for (suite, name), rows in sorted(fakes.items()) if rows["real_pool"].n_unique() > 1]
-    if torn:
-        raise ValueError(f"fakes of one generator name several real pools: {', '.join(torn)}; one each is compared")
+    split_pools = [
+        f"{suite}/{name}" for (suite, name), rows in sorted(fakes.items()) if rows["real_pool"].n_unique() > 1
+    ]
+    if split_pools:
+        raise ValueError(
+            f"fakes of one generator name several real pools: {', '.join(split_pools)}; one each is compared"
+        )
     wanted = {(suite, rows["real_pool"][0]) for (suite, _), rows in fakes.items()}
     empty = sorted(f"{suite}/{pool}" for suite, pool in wanted - set(pools))
     if empty:

@@ -62,18 +62,18 @@ def find_suites(names: Iterable[str], folder: str, suite: str | None) -> dict[st
     tops: dict[str, set[Parts]] = {}
     for parent in {PurePosixPath(name).parent for name in names}:
         tops.setdefault(parent.parts[0] if parent.parts else "", set()).add(parent.parts)
-    found = {top: SuiteFolder(known.key, known) for top in tops if (known := known_suite(top))}
-    rest = {top: folders for top, folders in tops.items() if top not in found}
+    by_top = {top: SuiteFolder(known.key, known) for top in tops if (known := known_suite(top))}
+    rest = {top: folders for top, folders in tops.items() if top not in by_top}
     known = known_suite(folder) or _recognise(set().union(*rest.values()))
     if known is None:
         for top, folders in rest.items():
             nameless = top.casefold() in {*LABELS, *SPLITS}
             alone = None if nameless else _recognise({parts[1:] for parts in folders})
             if alone:
-                found[top] = SuiteFolder(alone.key, alone)
-    if not rest.keys() <= found.keys() or not found:
-        found[""] = SuiteFolder(known.key if known else folder, known)
-    return found
+                by_top[top] = SuiteFolder(alone.key, alone)
+    if not rest.keys() <= by_top.keys() or not by_top:
+        by_top[""] = SuiteFolder(known.key if known else folder, known)
+    return by_top
 
 
 def _recognise(folders: set[Parts]) -> Suite | None:
@@ -87,7 +87,7 @@ def _recognise(folders: set[Parts]) -> Suite | None:
     def fit(known: Suite) -> tuple[int, float]:
         words = {part for part in vocabulary if known.knows(part)}
         tells = [not words.isdisjoint(parts) for parts in owners]
-        told = sum(tells)
+        matches = sum(tells)
         # What no layout reads, a cache or thumbnails, says nothing about the suite.
         asked = sum(map(operator.or_, tells, labelled)) if any(labelled) else len(owners)
         generators = {generator.key for part in vocabulary if (generator := known.find(part))}
@@ -95,9 +95,9 @@ def _recognise(folders: set[Parts]) -> Suite | None:
         natural = "nature_ai" in known.layouts
         # One name alone could be anybody's; GenImage's ai and nature are marks enough.
         named = len(generators) + len(pools) >= (1 if natural else 2) and len(generators) > 0
-        enough = named and told >= KNOWN_SHARE * asked
+        enough = named and matches >= KNOWN_SHARE * asked
         readable = natural == bool(marks & LABEL_NAMES[2].keys())
-        return (told if enough and readable else 0), len(generators) / len(known.generators)
+        return (matches if enough and readable else 0), len(generators) / len(known.generators)
 
     best = max(suites().values(), key=fit)
     return best if fit(best)[0] else None

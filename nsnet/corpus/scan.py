@@ -55,7 +55,7 @@ _INDEX = pl.Schema({**_STAT, "version": pl.Int32, **_FACTS})
 
 
 @dataclass(frozen=True)
-class Found:
+class ScanCount:
     """A scan's account: files inspected now, taken from the index, and left alone by suffix."""
 
     inspected: int
@@ -70,7 +70,7 @@ def scan(
     workers: int = 1,
     limits: Limits = LIMITS,
     advance: Callable[[int], None] = lambda count: None,
-) -> Found:
+) -> ScanCount:
     """Bring `index` up to date with the pictures below `root`; afterwards it has one row per file, by path.
 
     The files are those of `nsnet.corpus.tree.file_names`. Rows hold path, size, mtime_ns, version
@@ -111,7 +111,7 @@ def scan(
             writer.write_table(rows.to_arrow().cast(schema))
             inspected, known = inspected + todo.height, known + same.height
             advance(files.height)
-    return Found(inspected, known, dict(sorted(others.items())))
+    return ScanCount(inspected, known, dict(sorted(others.items())))
 
 
 class _Before:
@@ -128,9 +128,9 @@ class _Before:
 
         Files without a hash were not read; what spoke against it may have passed, and no time stamp would tell.
         """
-        last, found = files["path"][-1], []
+        last, parts = files["path"][-1], []
         while True:
-            found.append(self._group.join(files, on="path", how="semi"))
+            parts.append(self._group.join(files, on="path", how="semi"))
             if self._group.height and self._group["path"][-1] > last:
                 break
             group = next(self._groups, None)
@@ -138,7 +138,7 @@ class _Before:
                 break
             self._group = group
         pixels = pl.col("width").cast(pl.Int64) * pl.col("height")
-        return pl.concat(found).filter(
+        return pl.concat(parts).filter(
             pl.col("version") == INDEX_VERSION,
             pl.col("mtime_ns") >= 0,
             pl.col("image_id").is_not_null(),
@@ -172,9 +172,9 @@ def _inspected(root: Path, todo: pl.DataFrame, listed: set[str], limits: Limits,
         todo["image_id"],
         itertools.repeat(limits),
     )
-    found: Iterator[Inspection | None]
-    found = pool.map(inspect_named, *asked, chunksize=64) if pool else map(inspect_named, *asked)
-    fresh = [{**row, **(vars(facts) if facts else {})} for row, facts in zip(rows, found, strict=True)]
+    inspections: Iterator[Inspection | None]
+    inspections = pool.map(inspect_named, *asked, chunksize=64) if pool else map(inspect_named, *asked)
+    fresh = [{**row, **(vars(facts) if facts else {})} for row, facts in zip(rows, inspections, strict=True)]
     return pl.DataFrame(fresh, schema=_INDEX).with_columns(version=pl.lit(INDEX_VERSION, pl.Int32))
 
 

@@ -49,10 +49,10 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
     """
     if not Paths(root).data.exists():
         raise FileNotFoundError(f"no {Paths(root).data}: `dvc pull data.dvc` fetches it, `dvc repro` renders the lab's")
-    found = json.loads(_dvc(root, "diff", "--json", revision, "--targets", "data") or "{}")
+    differences = json.loads(_dvc(root, "diff", "--json", revision, "--targets", "data") or "{}")
     before, now = _owners(root, revision), _owners(root, None)
     # All names together: a suite is recognised by its whole tree, not by one file.
-    names = {_name(path) for kind in found.values() for entry in kind for path in _paths(entry)}
+    names = {_name(path) for kind in differences.values() for entry in kind for path in _paths(entry)}
     placed = {role.path: role for role in roles(sorted({*names, *file_names(root / "data", [], {})}), "data", None)[0]}
     counts: dict[tuple[str, str], dict[str, int]] = {}
 
@@ -65,12 +65,12 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
         counts.setdefault(key, {"added": 0, "removed": 0, "changed": 0})[kind] += 1
 
     for kind, owners in (("added", now), ("deleted", before), ("modified", now)):
-        for entry in found.get(kind, []):
+        for entry in differences.get(kind, []):
             count(entry["path"], owners, {"deleted": "removed", "modified": "changed"}.get(kind, kind))
-    for entry in found.get("renamed", []):
+    for entry in differences.get("renamed", []):
         count(entry["path"]["old"], before, "removed")
         count(entry["path"]["new"], now, "added")
-    if not counts and any(found.get(kind) for kind in ("added", "deleted", "modified", "renamed")):
+    if not counts and any(differences.get(kind) for kind in ("added", "deleted", "modified", "renamed")):
         # A manifest, or a listing that is in no cache: that there is a difference is all DVC can say.
         counts[ELSEWHERE] = {"added": 0, "removed": 0, "changed": 1}
     rows = [{"suite": suite, "generator": name, **numbers} for (suite, name), numbers in sorted(counts.items())]

@@ -61,10 +61,10 @@ def caption_images(
             faults.append(f"  template: captions.template is {template!r}; expected one {{}} for the class name")
         else:
             known = _known(train, origin, template)
-            found = [f"  {origin}: {fault}" for fault in _leaks(roles, known, origin)]
-            if not found:
+            leaks = [f"  {origin}: {fault}" for fault in _leaks(roles, known, origin)]
+            if not leaks:
                 return known
-            faults += found
+            faults += leaks
     raise ValueError(
         f"captions.source {source} cannot caption every training image without giving the label away:\n"
         + "\n".join(faults)

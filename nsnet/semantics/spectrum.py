@@ -83,14 +83,14 @@ class CaptionGram:
         return Spectrum(np.sqrt(np.maximum(squares[order], 0)), vectors * signs[:, None])
 
 
-def choose_rank(found: Spectrum, energy: float | None, tolerance: float | None, number: int | None) -> int:
+def choose_rank(spectrum: Spectrum, energy: float | None, tolerance: float | None, number: int | None) -> int:
     """Semantic rank r: the smallest that reaches `energy`, or the values above `tolerance` x largest, or `number`.
 
     An absolute tolerance is not offered: many captions make V numerically of full rank,
     and the null space empty.
 
     Args:
-        found: of one training set.
+        spectrum: of one training set.
         energy: share of the squared singular values to be held.
         tolerance: share of the largest singular value.
         number: the rank itself.
@@ -101,32 +101,34 @@ def choose_rank(found: Spectrum, energy: float | None, tolerance: float | None, 
     if sum(rule is not None for rule in (energy, tolerance, number)) != 1:
         raise ValueError("semantics: set exactly one of energy, tolerance and rank; leave the others null")
     if energy is not None:
-        rank = int(np.searchsorted(found.energy, min(energy, found.energy[-1]) - 1e-12)) + 1
+        rank = int(np.searchsorted(spectrum.energy, min(energy, spectrum.energy[-1]) - 1e-12)) + 1
     elif tolerance is not None:
-        rank = int((found.values > tolerance * found.values[0]).sum())
+        rank = int((spectrum.values > tolerance * spectrum.values[0]).sum())
     else:
         rank = int(number or 0)
-    if rank >= len(found.values):
-        raise ValueError(f"semantic rank {rank} of {len(found.values)} dimensions leaves no null space: ask for less")
+    if rank >= len(spectrum.values):
+        raise ValueError(
+            f"semantic rank {rank} of {len(spectrum.values)} dimensions leaves no null space: ask for less"
+        )
     return rank
 
 
-def rank_one_warning(found: Spectrum, rank: int, centre: bool) -> str | None:
+def rank_one_warning(spectrum: Spectrum, rank: int, centre: bool) -> str | None:
     """What a null space of one text direction means, or None for any other rank.
 
     Args:
-        found: of one training set.
+        spectrum: of one training set.
         rank: the semantic rank that was chosen.
         centre: the mean caption was subtracted first.
     """
     if rank != 1:
         return None
-    if len(found.values) == 1 or found.values[1] <= ROUNDING * found.values[0]:
+    if len(spectrum.values) == 1 or spectrum.values[1] <= ROUNDING * spectrum.values[0]:
         return (
             "all captions are the same: the one direction that the null space removes is that caption's, and it"
             " removes nothing that differs between pictures; give the pictures captions of their own"
         )
-    share = f"one direction holds {found.energy[0]:.2%} of the captions' energy"
+    share = f"one direction holds {spectrum.energy[0]:.2%} of the captions' energy"
     if centre:
         return f"{share}: the null space removes that one difference between captions and leaves all others"
     return (

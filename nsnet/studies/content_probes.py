@@ -59,7 +59,7 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
     train, side, label = split("train", UNBIASED)
     biased, _, biased_label = split("train", BIASED)
     check, check_side, check_label = split("validation", UNBIASED)
-    found = []
+    accuracies = []
     for rank in ranks:
         probes = {
             "content": (UNBIASED, train, side, check_side),
@@ -71,5 +71,5 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
             projection = null_projection(vectors[training_set][:rank])
             probe = make_pipeline(StandardScaler(with_std=False), LogisticRegression(C=1e4, max_iter=3000))
             row[name] = float(probe.fit(rows @ projection, truth).score(check @ projection, check_truth))
-        found.append(row)
-    return pl.DataFrame(found)
+        accuracies.append(row)
+    return pl.DataFrame(accuracies)

@@ -106,8 +106,8 @@ def _same_both_ways(raw: dict[str, Any]) -> dict[str, Any]:
         for name, generator in values.get("generators", {}).items():
             group = {f"{key}/{name}", *generator.get("same_as", [])}
             if len(group) > 1:
-                touching = [found for found in groups if found & group]
-                groups = [found for found in groups if not found & group] + [group.union(*touching)]
+                touching = [other for other in groups if other & group]
+                groups = [other for other in groups if not other & group] + [group.union(*touching)]
     others = {member: sorted(group - {member}) for group in groups for member in group}
     return {
         key: {

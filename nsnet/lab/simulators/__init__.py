@@ -37,12 +37,12 @@ class Simulator:
 @functools.cache
 def simulators() -> dict[str, Simulator]:
     """All simulators by key, in the registry's order (family by family, easy to hard)."""
-    found = {}
+    by_key = {}
     for family, members in yaml.safe_load(REGISTRY.read_text()).items():
         module = importlib.import_module(f"{__name__}.{family}")
         for key, strength in members.items():
-            found[key] = Simulator(key, family, float(strength), getattr(module, key))
-    return found
+            by_key[key] = Simulator(key, family, float(strength), getattr(module, key))
+    return by_key
 
 
 def simulator(key: str) -> Simulator:
