@@ -27,8 +27,8 @@ def reproduce() -> None:
 @task(cache_policy=NO_CACHE)
 def publish() -> int:
     """Publish the leaderboard as a table artifact; return its number of rows."""
-    world, rows = nightly.leaderboard_rows(Path())
-    create_table_artifact(rows, key="leaderboard", description=world)
+    origin, rows = nightly.leaderboard_rows(Path())
+    create_table_artifact(rows, key="leaderboard", description=origin)
     return len(rows)
 
 

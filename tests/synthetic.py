@@ -88,7 +88,7 @@ def runs(sets: tuple[str, ...] = SETS) -> pl.DataFrame:
                         "data_checksum": "data",
                         "backbone_id": "backbone",
                         "backbone": json.dumps(BACKBONE),
-                        "world": "LAB: simulated",
+                        "origin": "LAB: simulated",
                         "device": "cpu",
                         "precision": "32-true",
                         "detector_sha256": "0" * 64,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nsnet.core.world import LAB_SUITE
+from nsnet.core.origin import LAB_SUITE
 from nsnet.lab import scenes
 from nsnet.lab.camera import photograph
 from nsnet.lab.corpus import BIASED, POOL, UNBIASED, make_picture, plan, render_corpus

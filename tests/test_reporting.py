@@ -19,7 +19,7 @@ from nsnet.reporting.layout import Pivot, folded, pivoted, triples
 from nsnet.reporting.plots import generators_plot
 from nsnet.reporting.tables import REPORTS, printed
 from nsnet.reporting.views import open_tables
-from nsnet.reporting.writing import world_of, write_tables
+from nsnet.reporting.writing import origin_of, write_tables
 from nsnet.training.contracts import Runs
 from tests.synthetic import SETTINGS, runs, write_project
 
@@ -161,7 +161,7 @@ def test_controls_contrastive_and_conditions(evaluated: Project) -> None:
 def test_notes_stand_in_every_table(evaluated: Project) -> None:
     paths, _, connection = evaluated
     names = write_tables(paths, paths, SETTINGS, 0.75)
-    assert world_of(connection).startswith("LAB: simulated generators")
+    assert origin_of(connection).startswith("LAB: simulated generators")
     for name in names:
         text = (paths.tables / f"{name}.md").read_text()
         assert "**LAB: simulated generators" in text, name
@@ -187,7 +187,7 @@ def test_untrained_weights_are_told(tmp_path: Path) -> None:
     told = '{"model": "ViT-B-32", "weights": "random"}'
     write_table(Runs, runs().with_columns(backbone=pl.lit(told)), paths.table(Runs))
     with open_tables(paths, paths, SETTINGS) as connection:
-        assert world_of(connection).startswith("RANDOM: ")
+        assert origin_of(connection).startswith("RANDOM: ")
 
 
 def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Project, tmp_path: Path) -> None:

@@ -209,7 +209,7 @@ def test_runs_say_what_they_are_and_their_detectors_load(project: Paths) -> None
         assert kept["image_id"].to_list() == list(shown.image_ids) and (kept["score"].to_numpy() == scores).all()
         assert run["threshold"] == choose_threshold(scores, labels)
         assert run["validation_acc"] == balanced_accuracy(scores, labels)
-        assert (run["device"], run["precision"]) == ("cpu", "32-true") and run["world"].startswith("LAB")
+        assert (run["device"], run["precision"]) == ("cpu", "32-true") and run["origin"].startswith("LAB")
         assert json.loads(run["chosen"])["weight_decay"] in LINEAR["weight_decay"]  # type: ignore[operator]
         assert not store.checkpoints(run["run_id"]).exists()
     by_kind = {run["detector"]: (run["null_space"], run["adapter"], run["contrastive"]) for run in runs.to_dicts()}

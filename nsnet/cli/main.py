@@ -123,8 +123,8 @@ def leaderboard() -> None:
 
     with clear_errors():
         paths = known_project()
-        world, rows = leaderboard_rows(paths.root)
-    print(world)
+        origin, rows = leaderboard_rows(paths.root)
+    print(origin)
     print_table(list(rows[0]), (row.values() for row in rows))
     print(f'Tables: {paths.tables}/*.md and *.csv; SQL: nsnet query "SELECT ..." ({paths.database})')
 
@@ -214,7 +214,7 @@ def score(
     from nsnet.evaluation.folder import score_folder, shown_of
     from nsnet.params import load_params
     from nsnet.reporting.views import open_tables
-    from nsnet.reporting.writing import world_of, write_tables
+    from nsnet.reporting.writing import origin_of, write_tables
     from nsnet.training.contracts import Runs
     from nsnet.training.exports import SHIPPED
 
@@ -228,6 +228,6 @@ def score(
         counts = score_folder(folder, here, trained, *sections)
         write_tables(here, trained, evaluation, params.audit.flag_auc)
         with open_tables(here, trained, evaluation) as connection:
-            world = world_of(connection)
+            origin = origin_of(connection)
     print(f"{counts.computed} images encoded, {counts.cached} already known; tables in {here.tables}/")
-    Console(stderr=True).print(f"[bold]{world}[/bold]")
+    Console(stderr=True).print(f"[bold]{origin}[/bold]")

@@ -14,8 +14,8 @@ import open_clip
 import torch
 from jaxtyping import Float, UInt8
 
+from nsnet.core.origin import LAB_MODEL
 from nsnet.core.provenance import digest, file_sha256
-from nsnet.core.world import LAB_MODEL
 from nsnet.features import settings as sections
 from nsnet.features import weights
 from nsnet.features.towers import has_tokens, pooled_and_tokens, slot_means

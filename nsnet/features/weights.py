@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError
 
 from nsnet.core.names import nearest
+from nsnet.core.origin import LAB_MODEL, RANDOM
 from nsnet.core.provenance import file_sha256
-from nsnet.core.world import LAB_MODEL, RANDOM
 from nsnet.features import settings as sections
 from nsnet.features import stem_vit  # noqa: F401  (registers the lab CLIP's image tower)
 

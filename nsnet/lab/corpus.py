@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image as PILImage
 
 from nsnet.core.files import atomic_path
+from nsnet.core.origin import LAB_SUITE
 from nsnet.core.workers import process_pool
-from nsnet.core.world import LAB_SUITE
 from nsnet.lab.camera import photograph
 from nsnet.lab.quality import to_uint8
 from nsnet.lab.scenes import draw_scene, render

@@ -44,7 +44,7 @@ def reproduce(root: Path, report: Callable[[str], None]) -> None:
 
 
 def leaderboard_rows(root: Path) -> tuple[str, list[dict[str, Any]]]:
-    """The world the numbers come from, and the leaderboard's rows; suite and conditions only if there are several.
+    """The origin of the numbers, and the leaderboard's rows; suite and conditions only if there are several.
 
     The columns *_low and *_high are the interval of this benchmark, *_other_low and *_other_high that of
     another generator.
@@ -54,9 +54,9 @@ def leaderboard_rows(root: Path) -> tuple[str, list[dict[str, Any]]]:
         ValueError: no generator is held out, so there is nothing to rank.
     """
     database = Paths(root).database
-    world = run_query(database, "SELECT DISTINCT world FROM detectors ORDER BY world")["world"].str.join("; ")[0]
+    origin = run_query(database, "SELECT DISTINCT origin FROM detectors ORDER BY origin")["origin"].str.join("; ")[0]
     rows = run_query(database, LEADERBOARD)
     if rows.is_empty():
         raise ValueError(f"{database} has no held-out generator: every test generator was seen in training")
     single = [name for name in ("suite", "train_condition", "condition") if rows[name].n_unique() == 1]
-    return world, rows.drop(single).to_dicts()
+    return origin, rows.drop(single).to_dicts()

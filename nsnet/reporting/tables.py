@@ -17,7 +17,7 @@ _OWN = "training_set = getvariable('training_set') AND train_condition = getvari
 _RANKED = """
     SELECT suite, condition, detector, COLUMNS('^(acc|ap)(_population)?(_low|_high)?$'),
            COLUMNS('^(auroc|acc_validation)(_low|_high)?$'), r_acc, f_acc, plain_acc, plain_ap,
-           COLUMNS('^in_domain_acc'), COLUMNS('^(acc|ap)_difference'), n_seeds, n_generators, world
+           COLUMNS('^in_domain_acc'), COLUMNS('^(acc|ap)_difference'), n_seeds, n_generators, origin
     FROM leaderboard WHERE """
 
 
@@ -54,7 +54,7 @@ REPORTS = (
         "Leaderboard, held-out generators",
         _RANKED + _OWN,
         ("suite", "condition", "detector"),
-        hidden=("world",),
+        hidden=("origin",),
     ),
     Report(
         "cross_domain",

@@ -8,9 +8,9 @@ import duckdb
 import polars as pl
 
 from nsnet.core.files import atomic_path
+from nsnet.core.origin import describe
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
-from nsnet.core.world import describe
 from nsnet.evaluation.settings import Evaluate
 from nsnet.reporting.plots import audit_plot, generators_plot, spectrum_plot
 from nsnet.reporting.tables import label, printed, training_sets
@@ -51,7 +51,7 @@ def write_tables(paths: Paths, trained: Paths, settings: Evaluate, flag_auc: flo
     return names
 
 
-def world_of(connection: duckdb.DuckDBPyConnection) -> str:
+def origin_of(connection: duckdb.DuckDBPyConnection) -> str:
     """One sentence for all tables: whose pictures were tested, and whose CLIP saw them."""
     suites = [row[0] for row in connection.sql("SELECT DISTINCT suite FROM results ORDER BY 1").fetchall()]
     records = connection.sql("SELECT DISTINCT backbone FROM runs WHERE current ORDER BY 1").fetchall()
@@ -70,7 +70,7 @@ def _notes(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> list[st
     few, many = connection.sql("SELECT min(n_seeds), max(n_seeds) FROM detectors").fetchall()[0]
     seeds = str(few) if few == many else f"{few} to {many}"
     return [
-        f"**{world_of(connection)}.**",
+        f"**{origin_of(connection)}.**",
         "acc is the mean of R.Acc and F.Acc at threshold 0.5, where a score of exactly 0.5 counts as fake (the code of"
         " UnivFD, NPR and their kin calls it real); acc validation is the same at the threshold that was best on the"
         " training set's validation split. ap and auroc need no threshold; ap gives both classes half of the weight."

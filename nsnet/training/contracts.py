@@ -31,7 +31,7 @@ class Runs(Table):
     data_checksum: str = pa.Field(description="hash of the training and validation pictures with their labels")
     backbone_id: str = pa.Field(description="hash of the backbone record")
     backbone: str = pa.Field(description="backbone record, JSON")
-    world: str = pa.Field(description="sentence: whose pictures and whose CLIP stand behind the run")
+    origin: str = pa.Field(description="sentence: whose pictures and whose CLIP stand behind the run")
     device: str = pa.Field(description="device it was trained on: cpu or cuda")
     precision: str = pa.Field(description="precision it was trained in, as Lightning Fabric names it")
     detector_sha256: str = pa.Field(description="sha256 of the detector's file, verified whenever it is loaded")

@@ -18,8 +18,8 @@ import numpy.typing as npt
 import polars as pl
 
 from nsnet.core.device import one_thread
+from nsnet.core.origin import describe
 from nsnet.core.provenance import PACKAGE, code_checksum, digest, file_sha256
-from nsnet.core.world import describe
 from nsnet.detectors.files import save_detector
 from nsnet.detectors.protocol import Context, Needs
 from nsnet.detectors.registry import detector_class
@@ -191,7 +191,7 @@ def run_row(training: Training, facts: Mapping[str, Any]) -> dict[str, Any]:
         "data_checksum": training.pictures.checksum,
         "backbone_id": digest(dict(record)),
         "backbone": json.dumps(dict(record), sort_keys=True),
-        "world": describe(training.pictures.suites, record["model"], record["weights"]),
+        "origin": describe(training.pictures.suites, record["model"], record["weights"]),
     }
 
 

@@ -1,5 +1,5 @@
 -- Detectors by mean accuracy over seeds and held-out generators: low/high are this benchmark again, population another generator
-SELECT d.world, s.training_set, s.train_condition, s.suite, s.condition, s.detector, d.kind, d."view", d.null_space,
+SELECT d.origin, s.training_set, s.train_condition, s.suite, s.condition, s.detector, d.kind, d."view", d.null_space,
        d.adapter, d.contrastive, s.n_generators, s.n_seeds,
        s.acc, s.acc_low, s.acc_high, s.acc_population_low, s.acc_population_high,
        s.ap, s.ap_low, s.ap_high, s.ap_population_low, s.ap_population_high,

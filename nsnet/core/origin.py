@@ -1,4 +1,4 @@
-"""Which world a number comes from: the simulated lab, real pictures, or a mixture that means little."""
+"""Where a number comes from: the simulated lab, real pictures, or a mixture that means little."""
 
 from __future__ import annotations
 

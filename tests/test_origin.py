@@ -1,10 +1,10 @@
-"""Which world a number comes from: nothing of the lab may pass for a published benchmark."""
+"""Where a number comes from: nothing of the lab may pass for a published benchmark."""
 
 from __future__ import annotations
 
 import pytest
 
-from nsnet.core.world import LAB_MODEL, describe
+from nsnet.core.origin import LAB_MODEL, describe
 
 
 @pytest.mark.parametrize(
