@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
+import platform
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
+
+# A name of this many bytes, with what writers put around it, is one that every file system takes.
+LONGEST = 180
 
 
 @contextmanager
@@ -16,15 +23,78 @@ def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary name beside `target`; rename it to `target` if the block succeeds.
 
     The temporary name keeps the suffix, since writers choose a format by it. On an
-    exception the temporary file is removed; after SIGKILL it stays, under its own name.
+    exception the temporary file is removed; after SIGKILL it stays, under its own name,
+    until a process of the same machine next writes a file to this folder.
+
+    Args:
+        target: the file to be; its folder is made.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.tmp{target.suffix}")
+    _sweep(target.parent)
+    temporary = target.with_name(f".{target.stem}.{os.getpid()}{_machine()}.tmp{target.suffix}")
     try:
         yield temporary
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """A mark of this machine, so that none takes another's process for a dead one of its own."""
+    return "@" + re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed writers left in a folder, and the log that DuckDB puts beside its file."""
+    pattern = re.compile(rf"\..*\.(\d+){_machine()}\.tmp(\.[^.]+)?(\.wal)?")
+    with os.scandir(folder) as entries:
+        matches = [pattern.fullmatch(entry.name) for entry in entries if entry.name.startswith(".")]
+    for match in matches:
+        if match and not _runs(int(match[1])):
+            (folder / match[0]).unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # another user's; no number of a process
+        return True
+    return True
+
+
+def safe_path(folder: Path, *names: str, suffix: str = "") -> Path:
+    """The path of a file whose name is made of names that people gave: suites, generators, training sets.
+
+    Different names give different paths, on file systems that know capitals.
+
+    Args:
+        folder: where the file lies.
+        names: folders and the file's name; letters, digits, space, and "_.-~" stay as they are, all else is
+            percent-encoded, a leading dot too; a name too long for a file is cut and ends in its checksum.
+        suffix: of the file, such as ".svg".
+
+    Returns:
+        A path below `folder`.
+
+    Raises:
+        ValueError: the path leads out of `folder`, by a link below it.
+    """
+    path = folder.joinpath(*(_file_name(name) for name in names))
+    path = path.with_name(path.name + suffix)
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{path} leads out of {folder}: expected a path below it; is there a link on the way?")
+    return path
+
+
+def _file_name(name: str) -> str:
+    quoted = quote(name, safe=" ")
+    if quoted.startswith("."):
+        quoted = f"%2E{quoted[1:]}"
+    if len(quoted) > LONGEST:
+        quoted = f"{quoted[: LONGEST - 17]}-{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+    return quoted or "%"
 
 
 def open_regular(path: Path) -> BinaryIO:

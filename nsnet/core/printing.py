@@ -6,7 +6,7 @@ import polars as pl
 
 DIGITS, CSV_DIGITS = 3, 6
 # A spreadsheet takes text that begins with one of these for a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t")
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
@@ -17,19 +17,43 @@ def markdown_table(frame: pl.DataFrame) -> str:
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
-def csv_text(frame: pl.DataFrame) -> str:
-    """CSV: floats to six digits, and no text that a spreadsheet takes for a formula."""
+def csv_text(frame: pl.DataFrame, digits: int | None = CSV_DIGITS) -> str:
+    """CSV in which no text is a formula to a spreadsheet or holds a control character.
+
+    Args:
+        frame: what to write.
+        digits: that floats are rounded to; all of them if None.
+
+    Returns:
+        The text, with a line of column names.
+    """
     columns = []
     for name, dtype in frame.schema.items():
         column = pl.col(name)
-        if dtype.is_float():
-            column = column.round(CSV_DIGITS)
+        if dtype.is_float() and digits is not None:
+            column = column.round(digits)
             column = pl.when(column == 0).then(0.0).otherwise(column)  # no negative zero
         elif dtype == pl.String:
+            column = column.map_elements(lambda text: printable(text, "\n\t"), return_dtype=pl.String)
             starts = pl.any_horizontal(column.str.starts_with(sign) for sign in FORMULA)
             column = pl.when(starts).then(pl.lit("'") + column).otherwise(column)
         columns.append(column.alias(name))
     return frame.select(columns).write_csv()
+
+
+def printable(text: str, kept: str = "") -> str:
+    r"""Text whose control and other unprintable characters are written out, as \x1b.
+
+    Args:
+        text: any.
+        kept: unprintable characters that stay.
+
+    Returns:
+        The text itself where it has none.
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() or sign in kept else f"\\x{ord(sign):02x}" for sign in text)
 
 
 def _cell(value: object) -> str:
@@ -44,6 +68,4 @@ def _cell(value: object) -> str:
 
 def _escaped(text: str) -> str:
     """Text that stays in its cell: no line ends or other control characters, no bars."""
-    spaced = " ".join(text.split())
-    plain = "".join(sign if sign.isprintable() else f"\\x{ord(sign):02x}" for sign in spaced)
-    return plain.replace("|", "\\|")
+    return printable(" ".join(text.split())).replace("|", "\\|")

@@ -17,14 +17,13 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsnet.core.files import atomic_path
+from nsnet.core.files import atomic_path, safe_path
 from nsnet.features.views import View
 
 DAMAGED = ".damaged"
@@ -37,13 +36,7 @@ class DamagedPart(ValueError):
 
 def part_folder(store: Path, backbone_id: str, condition_id: str, suite: str, generator: str) -> Path:
     """Where parts of one generator lie."""
-    return store / backbone_id / condition_id / _file_name(suite) / _file_name(generator)
-
-
-def _file_name(name: str) -> str:
-    """Names of people's own corpora may hold any character, a slash or two dots too."""
-    quoted = quote(name, safe=" ")
-    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted or "%"
+    return safe_path(store / backbone_id / condition_id, suite, generator)
 
 
 def part_files(store: Path, backbone_id: str, condition_ids: Sequence[str]) -> list[Path]:

@@ -61,7 +61,6 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
     missing = missing_tables(paths, TABLES)
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
-    _sweep(paths.database)
     with atomic_path(paths.database) as temporary:
         with duckdb.connect() as connection:
             connection.execute(
@@ -82,12 +81,6 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
         # A stale write-ahead log beside a replaced database would make it unopenable.
         paths.database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
     return [*(table_name(kind) for kind in TABLES), "settings", "build"]
-
-
-def _sweep(database: Path) -> None:
-    """Remove what builds that were killed left behind, with their write-ahead logs."""
-    for leftover in database.parent.glob(f".{database.stem}.*.tmp{database.suffix}*"):
-        leftover.unlink(missing_ok=True)
 
 
 def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Paths) -> None:

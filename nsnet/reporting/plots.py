@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 
 from nsnet.core.files import atomic_path
 from nsnet.core.names import unknown
+from nsnet.core.printing import printable
 
 mpl.use("Agg")
 mpl.rcParams["svg.hashsalt"] = "nsnet"
+mpl.rcParams["text.parse_math"] = False  # names may hold dollars
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 FAMILY_GAP = 0.8
 
@@ -47,13 +49,13 @@ def generators_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path
         mine = rows.filter(detector=detector)
         ys = [places[generator] + shift for generator in mine["generator"]]
         errors = [(mine["value"] - mine["value_low"]).clip(0), (mine["value_high"] - mine["value"]).clip(0)]
-        axes.errorbar(mine["value"], ys, xerr=errors, fmt="o", ms=3.5, lw=1, color=colour, label=detector)
-    axes.set_yticks(list(places.values()), list(places), fontsize=7)
+        axes.errorbar(mine["value"], ys, xerr=errors, fmt="o", ms=3.5, lw=1, color=colour, label=printable(detector))
+    axes.set_yticks(list(places.values()), [printable(name) for name in places], fontsize=7)
     beside = axes.secondary_yaxis("right")
-    beside.set_yticks([place for _, place in families], [name for name, _ in families], fontsize=7)
+    beside.set_yticks([place for _, place in families], [printable(name) for name, _ in families], fontsize=7)
     beside.tick_params(length=0)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
-    axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=title, xlim=(0, 1.02))
+    axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=printable(title), xlim=(0, 1.02))
     axes.set_ylim(at - FAMILY_GAP, -1)
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
@@ -69,7 +71,8 @@ def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
     axes.errorbar(rows["auc"], places, xerr=errors, fmt="none", lw=1, color=GREY)
     colours = [ORANGE if flagged else BLUE for flagged in rows["flagged"]]
     axes.scatter(rows["auc"], places, s=14, zorder=3, c=colours)
-    axes.set_yticks(places, rows.select(pl.format("{}/{}", "suite", "generator")).to_series().to_list(), fontsize=7)
+    names = [printable(f"{suite}/{generator}") for suite, generator in rows.select("suite", "generator").iter_rows()]
+    axes.set_yticks(places, names, fontsize=7)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
     axes.axvline(flag_auc, color=ORANGE, lw=0.8, ls="--")
     axes.set(xlabel="AUC of file metadata alone, 95 % interval", xlim=(0, 1.02))
@@ -87,7 +90,8 @@ def spectrum_plot(spectrum: pl.DataFrame, path: Path) -> None:
         for retained, colour, label in ((True, ORANGE, "semantic (removed)"), (False, GREY, "null space (kept)")):
             rows = mine.filter(retained=retained)
             axes.semilogy(rows["k"] + 1, rows["singular_value"].clip(1e-12), "o", ms=3, color=colour, label=label)
-        axes.set(xlabel="direction", ylabel="singular value", title=f"Spectrum of the training captions: {name}")
+        title = printable(f"Spectrum of the training captions: {name}")
+        axes.set(xlabel="direction", ylabel="singular value", title=title)
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
     _save(figure, path)

@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from nsnet.core.files import atomic_path
-from nsnet.core.printing import markdown_table
+from nsnet.core.printing import csv_text, markdown_table
 from nsnet.reporting.catalogue import open_read_only
 
 # Types that JSON and text have no word for, alone or inside of others.
@@ -89,7 +89,7 @@ def _plain(relation: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRela
 def as_text(frame: pl.DataFrame, format: str) -> str:
     """Rows as csv, json (one array) or a markdown table."""
     if format == "csv":
-        return frame.write_csv()
+        return csv_text(frame, digits=None)
     if format == "json":
         return frame.write_json() + "\n"
     return markdown_table(frame)

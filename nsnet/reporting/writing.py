@@ -7,7 +7,7 @@ import json
 import duckdb
 import polars as pl
 
-from nsnet.core.files import atomic_path
+from nsnet.core.files import atomic_path, safe_path
 from nsnet.core.origin import describe
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
@@ -44,7 +44,7 @@ def write_tables(paths: Paths, trained: Paths, settings: Evaluate, flag_auc: flo
             lines = texts.get(table.report.name, [*notes, *([table.report.note] if table.report.note else [])])
             text = f"# {table.title}\n\n" + "\n\n".join(lines) + "\n\n" + table.markdown
             for suffix, content in (("md", text), ("csv", table.csv)):
-                with atomic_path(paths.tables / f"{table.name}.{suffix}") as temporary:
+                with atomic_path(safe_path(paths.tables, table.name, suffix=f".{suffix}")) as temporary:
                     temporary.write_text(content, encoding="utf-8")
             names.append(table.name)
         _write_plots(connection, paths, trained, settings, flag_auc)
@@ -110,7 +110,7 @@ def _write_plots(
         for (suite, condition), part in mine.partition_by("suite", "condition", as_dict=True).items():
             shown = "" if condition == settings.conditions[0] else f"_{condition}"
             title = f"{suite}: {words}" + (f", tested {condition}" if shown else "")
-            target = paths.tables / "plots" / f"generators_{suite}_{suffix}{shown}.svg"
+            target = safe_path(paths.tables / "plots", f"generators_{suite}_{suffix}{shown}", suffix=".svg")
             generators_plot(part, settings.shown, title, target)
     audit_plot(connection.sql("FROM bias_audit").pl(), flag_auc, paths.tables / "plots" / "bias_audit.svg")
     spectrum: pl.DataFrame = read_table(SemanticSpectrum, trained.table(SemanticSpectrum))
