@@ -8,14 +8,14 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
-from nsnet.corpus import versions
+from nsnet.corpus import gate
 from nsnet.reporting import nightly
 
 
 @task(cache_policy=NO_CACHE)  # DVC caches; Prefect's keys do not see files on disk
 def refuse_drift() -> None:
     """Stop if data/ is not what is committed: `dvc repro` would take any change in silence."""
-    versions.refuse_drift(Path())
+    gate.refuse_drift(Path())
 
 
 @task(cache_policy=NO_CACHE)

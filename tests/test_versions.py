@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,8 +15,9 @@ from dvc.utils.serialize import dumps_yaml, parse_yaml_for_update
 from typer.testing import CliRunner
 
 from nsnet.cli.main import app
+from nsnet.corpus.gate import refuse_drift
 from nsnet.corpus.ingest import ingest
-from nsnet.corpus.versions import data_diff, pin, refuse_drift
+from nsnet.corpus.versions import data_diff, pin
 from tests.conftest import ROOT, commit, run
 from tests.trees import draw
 
@@ -107,6 +109,24 @@ def test_drift_is_seen_without_the_cache_that_would_name_the_files(copy: Path) -
 def test_unknown_revision_is_told(versioned: Path) -> None:
     with pytest.raises(ValueError, match="dvc diff"):
         data_diff(versioned, "no-such-revision")
+
+
+def test_damage_that_keeps_size_and_time_is_seen_deep_down(copy: Path) -> None:
+    """A flipped bit that neither DVC nor the plain gate looks for."""
+    damaged = copy / "data/forensynths/biggan/1_fake/1.png"
+    refuse_drift(copy)  # DVC knows the file now
+    whole, before = damaged.read_bytes(), damaged.stat()
+    damaged.write_bytes(bytes([*whole[:60], whole[60] ^ 64, *whole[61:]]))
+    os.utime(damaged, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "data/ is what is committed" in run(copy, "nsnet", "data", "gate").stdout
+    refused = run(copy, "nsnet", "data", "gate", "--deep", check=False)
+    assert refused.returncode == 1 and "forensynths/biggan: 0 added, 0 removed, 1 changed" in refused.stderr
+    assert "other bytes: data/forensynths/biggan/1_fake/1.png" in refused.stderr
+    assert "delete the files named, then `dvc checkout data.dvc`" in refused.stderr
+    damaged.unlink()
+    run(copy, "dvc", "checkout", "--quiet", "data.dvc")
+    assert damaged.read_bytes() == whole
+    assert "18 files read again" in run(copy, "nsnet", "data", "gate", "--deep").stdout
 
 
 def test_missing_data_is_no_drift(copy: Path) -> None:

@@ -30,17 +30,23 @@ def diff(revision: Annotated[str, typer.Argument(help="Git revision to compare w
 
 
 @app.command()
-def gate() -> None:
+def gate(
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read every file again, also those of unchanged size and time.")
+    ] = False,
+) -> None:
     """Fail if data/ is no longer what is committed in data.dvc (the nightly evaluation's first step).
 
-    Example:
+    Examples:
 
       nsnet data gate && dvc repro
+
+      nsnet data gate --deep
     """
-    from nsnet.corpus.versions import refuse_drift
+    from nsnet.corpus.gate import refuse_drift
 
     with clear_errors():
-        print(refuse_drift(project().root))
+        print(refuse_drift(project().root, deep))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Versions of the raw corpora: what changed by generator, where it came from, and whether it drifted.
+"""Versions of the raw corpora: what changed by generator, and where it came from.
 
 DVC keeps the files; data.dvc points at them. Here its differences are told by generator,
 and the pointer is given its provenance.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -30,6 +32,7 @@ from nsnet.suites import suites
 DIFFERENCES = {"suite": pl.String, "generator": pl.String, "added": pl.Int64, "removed": pl.Int64, "changed": pl.Int64}
 POINTER = "data.dvc"
 ELSEWHERE = ("(no suite)", "(no generator)")
+Changes = dict[str, list[dict[str, Any]]]  # DVC's report: entries by kind of change
 
 
 def data_diff(root: Path, revision: str) -> pl.DataFrame:
@@ -49,10 +52,46 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
     """
     if not Paths(root).data.exists():
         raise FileNotFoundError(f"no {Paths(root).data}: `dvc pull data.dvc` fetches it, `dvc repro` renders the lab's")
-    differences = json.loads(_dvc(root, "diff", "--json", revision, "--targets", "data") or "{}")
+    return by_generator(root, revision, differences(root, revision))
+
+
+def differences(root: Path, revision: str, deep: bool = False) -> Changes:
+    """What DVC says has changed in data/.
+
+    Args:
+        root: the project.
+        revision: as git knows it.
+        deep: hash every file again; else those alone whose size or time has changed.
+
+    Returns:
+        DVC's own report: entries by kind of change.
+
+    Raises:
+        ValueError: DVC cannot compare, with its reason.
+    """
+    words = ("diff", "--json", revision, "--targets", "data")
+    if not deep:
+        return json.loads(_dvc(root, *words) or "{}")
+    with TemporaryDirectory() as memory:
+        return json.loads(_dvc(root, *words, environment={"DVC_SITE_CACHE_DIR": memory}) or "{}")
+
+
+def by_generator(root: Path, revision: str, changes: Changes) -> pl.DataFrame:
+    """Changes counted by generator.
+
+    Args:
+        root, revision: what was compared.
+        changes: DVC's report.
+
+    Returns:
+        As `data_diff`.
+
+    Raises:
+        ValueError: a manifest is none.
+    """
     before, now = _owners(root, revision), _owners(root, None)
     # All names together: a suite is recognised by its whole tree, not by one file.
-    names = {_name(path) for kind in differences.values() for entry in kind for path in _paths(entry)}
+    names = {_name(path) for kind in changes.values() for entry in kind for path in changed_paths(entry)}
     placed = {role.path: role for role in roles(sorted({*names, *file_names(root / "data", [], {})}), "data", None)[0]}
     counts: dict[tuple[str, str], dict[str, int]] = {}
 
@@ -65,12 +104,12 @@ def data_diff(root: Path, revision: str) -> pl.DataFrame:
         counts.setdefault(key, {"added": 0, "removed": 0, "changed": 0})[kind] += 1
 
     for kind, owners in (("added", now), ("deleted", before), ("modified", now)):
-        for entry in differences.get(kind, []):
+        for entry in changes.get(kind, []):
             count(entry["path"], owners, {"deleted": "removed", "modified": "changed"}.get(kind, kind))
-    for entry in differences.get("renamed", []):
+    for entry in changes.get("renamed", []):
         count(entry["path"]["old"], before, "removed")
         count(entry["path"]["new"], now, "added")
-    if not counts and any(differences.get(kind) for kind in ("added", "deleted", "modified", "renamed")):
+    if not counts and any(changes.get(kind) for kind in ("added", "deleted", "modified", "renamed")):
         # A manifest, or a listing that is in no cache: that there is a difference is all DVC can say.
         counts[ELSEWHERE] = {"added": 0, "removed": 0, "changed": 1}
     rows = [{"suite": suite, "generator": name, **numbers} for (suite, name), numbers in sorted(counts.items())]
@@ -81,40 +120,10 @@ def _name(path: str) -> str:
     return path.removeprefix("data/")
 
 
-def _paths(entry: dict[str, Any]) -> list[str]:
+def changed_paths(entry: dict[str, Any]) -> list[str]:
     """The path of one of DVC's differences, or both of a renamed file."""
     path = entry["path"]
     return list(path.values()) if isinstance(path, dict) else [path]
-
-
-def refuse_drift(root: Path) -> str:
-    """Say that data/ is what the commit says it is, or not there yet, which is no drift; else stop.
-
-    Raises:
-        FileNotFoundError: `root` is no project: what it lacks.
-        ValueError: with the changes by generator and what to do about them.
-    """
-    lacking = [name for name in (POINTER, ".dvc") if not (root / name).exists()]
-    if lacking:
-        raise FileNotFoundError(
-            f"{root.resolve()} has no {' and no '.join(lacking)}, so nothing says what data/ should be:"
-            " run this at the top of a project (the folder with dvc.yaml)"
-        )
-    if not Paths(root).data.exists():
-        return "there is no data/ yet: `dvc repro` will make or fetch what is committed"
-    changes = data_diff(root, "HEAD")
-    if changes.height:
-        lines = [
-            f"  {suite}/{generator}: {added} added, {removed} removed, {changed} changed"
-            for suite, generator, added, removed, changed in changes.iter_rows()
-        ]
-        raise ValueError(
-            "data/ is not what is committed in data.dvc:\n"
-            + "\n".join(lines)
-            + "\nIf that is wanted: `dvc repro corpus`, `nsnet data pin`, and commit data.dvc;"
-            " if not: `dvc checkout data.dvc`"
-        )
-    return "data/ is what is committed"
 
 
 def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) -> dict[str, Any]:
@@ -172,8 +181,10 @@ def _owners(root: Path, revision: str | None) -> dict[str, Role]:
         return {role.path: role for role in listed_roles(Path(folder), "data", None)[0]}
 
 
-def _dvc(root: Path, *words: str) -> str:
-    finished = subprocess.run([sys.executable, "-m", "dvc", *words], cwd=root, capture_output=True, text=True)
+def _dvc(root: Path, *words: str, environment: Mapping[str, str] | None = None) -> str:
+    command = [sys.executable, "-m", "dvc", *words]
+    variables = {**os.environ, **(environment or {})}
+    finished = subprocess.run(command, cwd=root, env=variables, capture_output=True, text=True)
     if finished.returncode:
         raise ValueError(f"dvc {' '.join(words)} failed:\n{finished.stderr.strip()}")
     return finished.stdout
