@@ -19,6 +19,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	touch $@
 
 repro: env  ## Run the pipeline (dvc repro), print the leaderboard and where the tables are
+	nsnet mend
 	dvc repro
 	nsnet leaderboard
 

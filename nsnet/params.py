@@ -14,6 +14,7 @@ from nsnet.detectors.settings import DetectorSettings
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.settings import Backbone, Conditions, Features
 from nsnet.lab.settings import Lab
+from nsnet.nightly.settings import Nightly
 from nsnet.semantics.settings import Captions, Semantics
 from nsnet.training.settings import Train
 
@@ -31,6 +32,7 @@ class Params(Section):
     semantics: Semantics
     train: Train
     evaluate: Evaluate
+    nightly: Nightly
 
     @model_validator(mode="after")
     def _consistent(self) -> Params:

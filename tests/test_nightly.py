@@ -15,7 +15,7 @@ import httpx
 import pytest
 import yaml
 
-from nsnet.reporting.nightly import reproduce
+from nsnet.nightly.reproduction import reproduce
 from tests.conftest import DETECTORS, ROOT, environment, make_project
 
 

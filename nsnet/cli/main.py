@@ -119,7 +119,7 @@ def leaderboard() -> None:
 
       dvc repro && nsnet leaderboard
     """
-    from nsnet.reporting.nightly import leaderboard_rows
+    from nsnet.nightly.leaderboard import leaderboard_rows
 
     with clear_errors():
         paths = known_project()
@@ -127,6 +127,21 @@ def leaderboard() -> None:
     print(origin)
     print_table(list(rows[0]), (row.values() for row in rows))
     print(f'Tables: {paths.tables}/*.md and *.csv; SQL: nsnet query "SELECT ..." ({paths.database})')
+
+
+@app.command()
+def mend() -> None:
+    """Restore dvc.lock and data.dvc from the last commit where a kill or a full disk left them unreadable.
+
+    Example:
+
+      nsnet mend && dvc repro
+    """
+    from nsnet.nightly.lock import mend_lock
+
+    with clear_errors():
+        for sentence in mend_lock(known_project().root):
+            print(sentence)
 
 
 @app.command()

@@ -67,6 +67,11 @@ class Paths:
         return self.store / "runs"
 
     @property
+    def deep_check(self) -> Path:
+        """When all of data/ was last read again and was what is committed."""
+        return self.store / "nightly" / "deep_check.json"
+
+    @property
     def detectors(self) -> Path:
         return self.artifacts / "train" / "detectors"
 

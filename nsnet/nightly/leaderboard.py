@@ -1,11 +1,7 @@
-"""What the nightly evaluation does, as plain functions; flows/nightly_eval.py gives them to Prefect."""
+"""The leaderboard as rows, for the terminal and for Prefect's artifact."""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +17,6 @@ SELECT suite, training_set, train_condition, condition, detector,
        round(acc_difference, 3) AS "acc - baseline", n_seeds, n_generators
 FROM leaderboard ORDER BY suite, training_set, train_condition, condition, leaderboard.acc DESC, detector
 """
-
-
-def reproduce(root: Path, report: Callable[[str], None]) -> None:
-    """Run `dvc repro` in `root`, passing its lines on as they come.
-
-    Raises:
-        RuntimeError: if it fails, with its last lines.
-    """
-    # Stages are started as plain `python`: this interpreter's folder must come first.
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    command = [sys.executable, "-m", "dvc", "repro"]
-    lines: list[str] = []
-    with subprocess.Popen(
-        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        for line in process.stdout or ():
-            lines.append(line.rstrip())
-            report(lines[-1])
-    if process.returncode != 0:
-        raise RuntimeError(f"dvc repro failed with exit code {process.returncode}:\n" + "\n".join(lines[-20:]))
 
 
 def leaderboard_rows(root: Path) -> tuple[str, list[dict[str, Any]]]:

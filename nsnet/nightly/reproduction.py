@@ -1,0 +1,37 @@
+"""`dvc repro` as a step of the night."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from nsnet.nightly.lock import mend_lock
+
+
+def reproduce(root: Path, report: Callable[[str], None]) -> None:
+    """Run `dvc repro`, after DVC's own files were restored where a kill had left them unreadable.
+
+    Args:
+        root: the project.
+        report: gets each line as it comes.
+
+    Raises:
+        RuntimeError: if it fails, with its last lines.
+    """
+    # Stages are started as plain `python`: this interpreter's folder must come first.
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for sentence in mend_lock(root):
+        report(sentence)
+    command = [sys.executable, "-m", "dvc", "repro"]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            lines.append(line.rstrip())
+            report(lines[-1])
+    if process.returncode != 0:
+        raise RuntimeError(f"dvc repro failed with exit code {process.returncode}:\n" + "\n".join(lines[-20:]))

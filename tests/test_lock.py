@@ -1,0 +1,82 @@
+"""DVC's own files after a kill or a full disk, and the night's deep look at the data."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from pathlib import Path
+
+import pytest
+
+from nsnet.core.paths import Paths
+from nsnet.nightly.data_check import check_data
+from nsnet.nightly.lock import ASIDE, mend_lock
+from nsnet.nightly.settings import Nightly
+from tests.conftest import commit, run
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A repository with a stage that has run, and committed files of DVC."""
+    root = tmp_path / "root"
+    root.mkdir()
+    run(root, "git", "init", "--quiet")
+    run(root, "dvc", "init", "--quiet")
+    (root / "data").mkdir()
+    (root / "data" / "a.txt").write_text("a")
+    (root / "dvc.yaml").write_text(
+        "stages:\n  one:\n    cmd: cp data/a.txt one\n    deps: [data/a.txt]\n    outs: [one]\n"
+    )
+    run(root, "dvc", "add", "--quiet", "data")
+    run(root, "dvc", "repro", "--quiet")
+    commit(root)
+    return root
+
+
+@pytest.mark.parametrize("name", ["dvc.lock", "data.dvc"])
+@pytest.mark.parametrize(
+    "damage", [b"", b"\n", b"\xff\xfe", b"schema: '2.0'\nstages:\n  one:\n    cm", b"<<<<<<< HEAD\na: 1\n"]
+)
+def test_an_unreadable_file_is_restored_and_said(root: Path, name: str, damage: bytes) -> None:
+    whole = (root / name).read_bytes()
+    (root / name).write_bytes(damage)
+    if damage.strip() or name == "dvc.lock":  # an empty data.dvc DVC takes: it then no longer tracks data/
+        assert run(root, "dvc", "repro", check=False).returncode
+    mended = run(root, "nsnet", "mend").stdout
+    assert f"{name} could not be read" in mended and "restored from the last commit" in mended
+    assert (root / name).read_bytes() == whole and (root / ASIDE / name).read_bytes() == damage
+    run(root, "dvc", "repro", "--quiet")
+    assert mend_lock(root) == []
+
+
+def test_a_lock_that_no_commit_holds_is_set_aside(root: Path) -> None:
+    whole = (root / "dvc.lock").read_bytes()
+    (root / "dvc.lock").unlink()
+    commit(root)
+    (root / "dvc.lock").write_bytes(b"")
+    [sentence] = mend_lock(root)
+    assert "no commit holds another" in sentence and not (root / "dvc.lock").exists()
+    run(root, "dvc", "repro", "--quiet")
+    assert (root / "dvc.lock").read_bytes() == whole
+
+
+def test_what_dvc_can_read_or_make_is_left_alone(root: Path) -> None:
+    whole = (root / "dvc.lock").read_text()
+    (root / "dvc.lock").write_text(whole + "# a comment\n")
+    assert mend_lock(root) == []
+    (root / "dvc.lock").unlink()
+    assert mend_lock(root) == [] and not (root / "dvc.lock").exists()
+
+
+def test_the_deep_look_comes_round_and_after_a_clock_that_went_back(root: Path) -> None:
+    paths, settings, day = Paths(root), Nightly(deep_days=7), datetime.date(2026, 11, 25)
+    looks = []
+    for days in (0, 1, 6, 7, 8, -30, -29):
+        looks.append("read again" in check_data(paths, settings, day + datetime.timedelta(days)))
+    assert looks == [True, False, False, True, False, True, False]
+    for text in ("", "[]", "{}", '{"passed": 3}', '{"passed": "yesterday"}'):
+        paths.deep_check.write_text(text)
+        assert "read again" in check_data(paths, settings, day), text
+    shutil.rmtree(root / "data")
+    paths.deep_check.unlink()
+    assert "no data/ yet" in check_data(paths, settings, day) and not paths.deep_check.exists()
