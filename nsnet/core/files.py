@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 # A name of this many bytes, with what writers put around it, is one that every file system takes.
 LONGEST = 180
+FULL = os.strerror(errno.ENOSPC)
 
 
 @contextmanager
@@ -28,6 +29,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
     Args:
         target: the file to be; its folder is made.
+
+    Raises:
+        OSError: the disk is full, whatever kind of error the writing library makes of that.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
@@ -35,6 +39,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     try:
         yield temporary
         temporary.replace(target)
+    except Exception as error:
+        if isinstance(error, OSError) or FULL not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, FULL, str(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -62,6 +70,17 @@ def _runs(process: int) -> bool:
     except (PermissionError, OverflowError):  # another user's; no number of a process
         return True
     return True
+
+
+def reserve(path: Path) -> None:
+    """Have the disk set aside a file's whole size: a full one then is an error, not a signal to whoever maps the file.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
 
 
 def safe_path(folder: Path, *names: str, suffix: str = "") -> Path:

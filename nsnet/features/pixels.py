@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from nsnet.core.device import threads
-from nsnet.core.files import atomic_path
+from nsnet.core.files import atomic_path, reserve
 from nsnet.core.provenance import digest, file_sha256
 from nsnet.features.ahead import ahead
 from nsnet.features.backbone import VIEWS_VERSION
@@ -67,6 +67,7 @@ class PixelStore:
         faults: list[str] = []
         with atomic_path(path) as temporary:
             block = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(image_ids), size, size, 3))
+            reserve(temporary)
             for place, found in enumerate(self._views(condition, view, draw, image_ids)):
                 if isinstance(found, View):
                     block[place] = found.pixels
