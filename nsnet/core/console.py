@@ -25,7 +25,12 @@ def clear_errors() -> Iterator[None]:
 
 
 def print_table(columns: list[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print rows as a Rich table; not on a terminal a line each and no frame, for grep and the like."""
+    """Print rows as a Rich table; not on a terminal a line each and no frame, for grep and the like.
+
+    Args:
+        columns: their names.
+        rows: a value for each column; None is shown as nothing, floats to four digits.
+    """
     terminal = sys.stdout.isatty()
     table = Table() if terminal else Table(box=None, pad_edge=False)
     for number, column in enumerate(columns):

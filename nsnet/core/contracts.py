@@ -29,7 +29,15 @@ _NAMES: dict[type[Table], tuple[str, str]] = {}
 
 
 def contract(name: str, stage: str) -> Callable[[Kind], Kind]:
-    """Name a table, and the stage that makes it (its folder in artifacts/)."""
+    """Name a table, and the stage that makes it (its folder in artifacts/).
+
+    Args:
+        name: of the table, in files and in SQL.
+        stage: that makes it.
+
+    Returns:
+        A decorator for the table's class.
+    """
 
     def register(kind: Kind) -> Kind:
         _NAMES[kind] = name, stage
@@ -49,18 +57,41 @@ def table_stage(kind: type[Table]) -> str:
 
 
 def make(kind: type[Table], rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
-    """Build a frame with the columns and types of a table from dicts; surplus keys are left out."""
+    """Build a frame with the columns and types of a table from dicts; surplus keys are left out.
+
+    Args:
+        kind: the table.
+        rows: with a value for every column of it.
+
+    Returns:
+        A frame, in column order; not checked.
+    """
     schema = {column: facts.dtype.type for column, facts in kind.to_schema().columns.items()}
     return pl.DataFrame([{column: row[column] for column in schema} for row in rows], schema=schema)
 
 
 def fit(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
-    """Give a frame the columns and types of a table; surplus columns are left out."""
+    """Give a frame the columns and types of a table; surplus columns are left out.
+
+    Args:
+        kind: the table.
+        frame: with at least its columns.
+
+    Returns:
+        A frame in column order; not checked.
+    """
     return frame.select(pl.col(column).cast(dtype) for column, dtype in make(kind, []).schema.items())
 
 
 def check(kind: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
     """Validate an eager frame against a table, in column order.
+
+    Args:
+        kind: the table.
+        frame: what should be one.
+
+    Returns:
+        The frame, its columns in the contract's order.
 
     Raises:
         ValueError: every fault at once, with column, check and an example value.

@@ -30,5 +30,13 @@ def one_thread() -> AbstractContextManager[None]:
 
 
 def beside(module: torch.nn.Module, batch: torch.Tensor) -> torch.nn.Module:
-    """The module, moved to the device of a batch unless it is there."""
+    """The module, moved to the device of a batch unless it is there.
+
+    Args:
+        module: any.
+        batch: what it will be given.
+
+    Returns:
+        The module itself.
+    """
     return module if next(module.parameters()).device == batch.device else module.to(batch.device)

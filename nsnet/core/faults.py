@@ -11,7 +11,15 @@ from nsnet.core.names import nearest
 
 
 def fault_lines(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line for each fault of data that should have been a `model`; a check of ours may have found several."""
+    """One line for each fault of data that should have been a `model`; a check of ours may have found several.
+
+    Args:
+        error: pydantic's.
+        model: what the data should have been.
+
+    Returns:
+        Lines with the place, what is wrong and, for an unknown name, near ones.
+    """
     lines = []
     for fault in error.errors():
         names, owner = _walk(model, fault["loc"])

@@ -15,6 +15,9 @@ def describe(suites: Iterable[str], model: str, weights: str | None) -> str:
     Args:
         suites: whose pictures.
         model, weights: as in the backbone record.
+
+    Returns:
+        A sentence that begins with LAB, REAL, MIXED, RANDOM or NOT MEANINGFUL.
     """
     names = set(suites)
     real = ", ".join(sorted(names - {LAB_SUITE}))

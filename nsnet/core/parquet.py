@@ -15,7 +15,16 @@ SHARDS = "0123456789abcdef"
 
 
 def write_table(kind: type[Table], frame: pl.DataFrame, path: Path) -> None:
-    """Check `frame` against its contract and write it; the same rows give the same bytes."""
+    """Check `frame` against its contract and write it; the same rows give the same bytes.
+
+    Args:
+        kind: the table.
+        frame: its rows.
+        path: of the file.
+
+    Raises:
+        ValueError: the rows break the contract.
+    """
     frame = check(kind, frame)
     with atomic_path(path) as temporary:
         frame.write_parquet(temporary, compression="zstd", statistics=True)
@@ -23,6 +32,13 @@ def write_table(kind: type[Table], frame: pl.DataFrame, path: Path) -> None:
 
 def read_table(kind: type[Table], path: Path) -> pl.DataFrame:
     """Read and check a table.
+
+    Args:
+        kind: the table.
+        path: of the file.
+
+    Returns:
+        Its rows, columns in the contract's order.
 
     Raises:
         FileNotFoundError: naming the file and the commands that make it.

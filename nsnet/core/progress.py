@@ -17,7 +17,15 @@ from nsnet.core.files import atomic_path
 
 @contextmanager
 def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """Yield a function that moves the bar on by a count; `total` is None if it is not known."""
+    """Yield a function that moves the bar on by a count; `total` is None if it is not known.
+
+    Args:
+        description: shown in front.
+        total: what it counts to.
+
+    Yields:
+        A function of a count; does nothing where stderr is no terminal.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

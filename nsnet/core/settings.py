@@ -68,6 +68,9 @@ def validated(values: Any, model: type[Model], source: str) -> Model:
         model: what they should be.
         source: where they come from, for messages.
 
+    Returns:
+        The model.
+
     Raises:
         ValueError: all faults at once, each with its place, what was expected and, for an
             unknown name, the nearest known ones.
@@ -87,6 +90,9 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
         name: the section.
         model: what it should be.
 
+    Returns:
+        The section's values.
+
     Raises:
         ValueError: as `read_values` and `validated`, or the file holds no sections.
     """
@@ -103,6 +109,9 @@ def load_value(path: Path, place: str, kind: Any) -> Any:
         path: params.yaml.
         place: names from the top, separated by dots.
         kind: type of the value, as pydantic understands it.
+
+    Returns:
+        The value, as `kind`.
 
     Raises:
         ValueError: it is missing or of another type; as `read_values`.

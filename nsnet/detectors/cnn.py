@@ -61,7 +61,15 @@ class CnnDetector:
         return Needs("pixels", settings.view, settings.draws)
 
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
-        """Train with one-cycle AdamW and horizontal flips; nothing is left to choose on `validation`."""
+        """Train with one-cycle AdamW and horizontal flips; nothing is left to choose on `validation`.
+
+        Args:
+            train, validation: pixels of both splits.
+            trainer: runs the training.
+
+        Returns:
+            Nothing: an empty mapping.
+        """
         settings, network = self.settings, self.network
         weights = class_weights(train.labels).to(trainer.device)
 

@@ -56,6 +56,9 @@ def load_detector(file: Path, sha256: str | None, backbone: Mapping[str, Any] | 
         sha256: what the file must have, as in runs.detector_sha256; None does not ask.
         backbone: record of the backbone whose features it will be given; None does not ask.
 
+    Returns:
+        The detector, on the CPU, ready to score.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: other bytes than expected, no detector, or one of another backbone: one line, naming the file.

@@ -113,7 +113,15 @@ class LinearDetector:
         return Needs("features", settings.view, settings.draws, basis)
 
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
-        """Train with each weight decay; keep the head of least balanced validation BCE, the larger decay on a tie."""
+        """Train with each weight decay; keep the head of least balanced validation BCE, the larger decay on a tie.
+
+        Args:
+            train, validation: features of both splits.
+            trainer: runs the training.
+
+        Returns:
+            The weight decay that was chosen.
+        """
         mean, scale = self._statistics(train, trainer)
         decays = sorted(set(self.settings.weight_decay), reverse=True)
         heads = [Head(self.projection, self.settings.adapter) for _ in decays]

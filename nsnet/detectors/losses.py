@@ -32,6 +32,9 @@ def balanced_bce(
         logits: (B,), fake is positive.
         labels: (B,), 0 real, 1 fake.
         weights: of a real and of a fake, from `class_weights` of the whole split.
+
+    Returns:
+        The loss, a scalar.
     """
     each = functional.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), reduction="none")
     return (each * weights.to(each)[labels.long()]).mean()
@@ -84,6 +87,9 @@ def nsnet_loss(
         weights: as `balanced_bce`.
         bce_weight: w; at 1 the contrastive loss is not computed.
         temperature: as `real_contrastive`.
+
+    Returns:
+        The loss, a scalar.
     """
     bce = balanced_bce(logits, labels, weights)
     if bce_weight == 1:

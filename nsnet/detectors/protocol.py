@@ -72,7 +72,15 @@ class Examples(Protocol):
     labels: Labels
 
     def fetch(self, indices: Labels, draw: int) -> torch.Tensor:
-        """Inputs of some examples: float32 (b, d) features or uint8 (b, size, size, 3) pixels, of one draw."""
+        """Inputs of some examples: float32 (b, d) features or uint8 (b, size, size, 3) pixels, of one draw.
+
+        Args:
+            indices: which, int64 (b,).
+            draw: from 0; detectors that ask for several are shown another each epoch.
+
+        Returns:
+            The inputs, in the order of `indices`.
+        """
 
 
 @runtime_checkable
@@ -113,7 +121,16 @@ class Trainer(Protocol):
         """
 
     def batches(self, examples: Examples, batch: int, draw: int = 0) -> Iterable[torch.Tensor]:
-        """Inputs in order, on the trainer's device."""
+        """Inputs in order, on the trainer's device.
+
+        Args:
+            examples: what to show.
+            batch: examples in each, fewer in the last.
+            draw: of all of them.
+
+        Yields:
+            Batches as `Examples.fetch` gives them.
+        """
 
 
 @runtime_checkable
@@ -129,7 +146,15 @@ class Detector(Protocol):
         """What it is given, known before it is built."""
 
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
-        """Train; choose settings on `validation` only; return what was chosen."""
+        """Train; choose settings on `validation` only; return what was chosen.
+
+        Args:
+            train, validation: inputs and labels of both splits.
+            trainer: runs the training.
+
+        Returns:
+            Names and values of what was chosen, kept with the run.
+        """
 
     def score(self, batches: Iterable[torch.Tensor]) -> Scores:
         """Probability of fake for each input of the batches, in order: float64 (n,) in [0, 1]."""

@@ -41,6 +41,12 @@ class PublishedDetector:
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
         """Take the published weights as they are.
 
+        Args:
+            train, validation, trainer: not looked at.
+
+        Returns:
+            Nothing: an empty mapping.
+
         Raises:
             OSError, ValueError: as `read_head`.
         """

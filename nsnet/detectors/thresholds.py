@@ -22,6 +22,9 @@ def balanced_accuracy(
         labels: 1 fake, 0 real, (n,).
         threshold: a score equal to it counts as fake.
 
+    Returns:
+        Between 0 and 1.
+
     Raises:
         ValueError: as `choose_threshold`.
     """
@@ -38,6 +41,9 @@ def choose_threshold(scores: Float[np.ndarray, " n"], labels: Int[np.ndarray, " 
     Args:
         scores: of the validation split, (n,).
         labels: 1 fake, 0 real, (n,).
+
+    Returns:
+        The threshold; just above the highest score where calling nothing fake is best.
 
     Raises:
         ValueError: another shape, scores that are not finite, labels other than 0 and 1, or one class only.

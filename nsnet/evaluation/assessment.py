@@ -30,6 +30,9 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         settings: section evaluate.
         source: features and pixels of the corpus.
 
+    Returns:
+        The four tables, as written.
+
     Raises:
         ValueError: no fakes to test, pools without reals, missing inputs, or a damaged detector.
     """

@@ -66,7 +66,15 @@ def contests_of(samples: pl.DataFrame) -> list[Contest]:
 
 
 def groups_of(contests: list[Contest], training_set: str) -> list[Group]:
-    """Every group of a training set, by table and name; an image that serves several contests counts once."""
+    """Every group of a training set, by table and name; an image that serves several contests counts once.
+
+    Args:
+        contests: of the corpus.
+        training_set: whose in-domain generators count.
+
+    Returns:
+        Groups, sorted, with the places of their members in `contests`.
+    """
     members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, contest in enumerate(contests):
         for key in contest.groups(training_set):

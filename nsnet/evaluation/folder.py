@@ -30,6 +30,9 @@ def shown_of(settings: Evaluate, runs: pl.DataFrame) -> Evaluate:
     Args:
         settings: section evaluate.
         runs: the table runs that is scored with.
+
+    Returns:
+        The section, with names that there are.
     """
     known = runs["detector"].unique().sort().to_list()
     shown = [name for name in settings.shown if name in known] or known[: len(settings.shown)]

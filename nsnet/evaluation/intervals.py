@@ -57,6 +57,9 @@ def share_interval(successes: float, n: float) -> Interval:
         successes: between 0 and n; need not be whole, for effective sample sizes.
         n: number of trials, above 0.
 
+    Returns:
+        Low and high end, 95 %.
+
     Raises:
         ValueError: n not above 0, or successes outside of 0 to n.
     """
@@ -78,6 +81,13 @@ def mean_of_shares_interval(real_right: int, n_real: int, fake_right: int, n_fak
     hybrid score method (1998, method 10) for a sum in place of a difference, also known as
     MOVER (Zou & Donner 2008).
 
+    Args:
+        real_right, n_real: reals called real, of all.
+        fake_right, n_fake: fakes called fake, of all.
+
+    Returns:
+        Low and high end, 95 %.
+
     Raises:
         ValueError: as `share_interval`.
     """
@@ -98,6 +108,9 @@ def sample_size(metric: str, n_real: int, n_fake: int) -> int:
     Args:
         metric: of `METRICS`.
         n_real, n_fake: images, or clusters where images were drawn in clusters.
+
+    Returns:
+        The number of trials.
     """
     smaller = min(n_real, n_fake)
     known = {"r_acc": n_real, "f_acc": n_fake, "plain_acc": n_real + n_fake, "acc": 2 * smaller}
@@ -122,6 +135,9 @@ def score_interval(value: float, variance: float, n: float, freedom: float = mat
         variance: of the value, from bootstrap draws; 0 where every draw gave the same.
         n: trials that bound the value where the variance is 0 (`sample_size`).
         freedom: degrees of freedom of the variance.
+
+    Returns:
+        Low and high end, 95 %.
 
     Raises:
         ValueError: a value outside of 0 to 1 by more than rounding, or n not above 0.
@@ -154,6 +170,9 @@ def metric_estimates(
         drawn: from `RealPool.against` with the same scores and threshold.
         units: numbers of real and fake clusters, where images were drawn in clusters: counts of
             images would claim too much then, so every metric is bounded by its draws.
+
+    Returns:
+        By metric, value and interval.
 
     Raises:
         ValueError: as `share_interval`.

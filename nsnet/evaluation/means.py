@@ -95,7 +95,14 @@ def benchmark(
     variance over images of single seeds, v, and of their mean, m: (v - m) / (seeds - 1).
     Twice of it is taken off; what is left is at least m.
 
-    Arguments, errors: as `benchmark_draws`; ValueError as well with fewer than two draws.
+    Args:
+        values, seed_weights: as `benchmark_draws`.
+
+    Returns:
+        The mean, its draws and its variance.
+
+    Raises:
+        ValueError: as `benchmark_draws`; or fewer than two draws.
     """
     draws = benchmark_draws(values, seed_weights)
     by_seed = values.mean(axis=1)
@@ -119,7 +126,14 @@ def population(
     The variance is that of the draws, which counts images within generators twice and so errs
     on the wide side (Davison & Hinkley 1997, section 3.8).
 
-    Arguments, errors: as `population_draws`; ValueError as well with fewer than two draws.
+    Args:
+        values, seed_weights, generator_weights: as `population_draws`.
+
+    Returns:
+        The mean, its draws and its variance, or None.
+
+    Raises:
+        ValueError: as `population_draws`; or fewer than two draws.
     """
     if values.shape[1] < FEWEST_GENERATORS:
         return None
@@ -135,6 +149,12 @@ def unpaired(first: Mean, second: Mean) -> Mean:
     With as many seeds, or one seed on a side, take the `benchmark` or `population` of the
     difference of values instead, which pairs the seeds.
 
+    Args:
+        first, second: of `benchmark` or `population`, each.
+
+    Returns:
+        The difference.
+
     Raises:
         ValueError: different numbers of draws.
     """
@@ -149,6 +169,9 @@ def estimate(mean: Mean, n: float) -> Estimate:
         mean: of `benchmark` or `population`.
         n: images behind the mean, each counted once however many seeds scored it:
             `intervals.sample_size` of the reals of all pools and the fakes of all generators.
+
+    Returns:
+        Value and interval.
 
     Raises:
         ValueError: a value outside of 0 to 1, or n not above 0.
@@ -171,6 +194,9 @@ def difference_estimate(difference: Mean, first: Mean, second: Mean, n: float) -
         difference: of the two, from `benchmark`, `population` or `unpaired`.
         first, second: the means of both detectors, made with the same weights.
         n: images behind each of them, as for `estimate`.
+
+    Returns:
+        Value and interval, in [-1, 1].
 
     Raises:
         ValueError: as `estimate`.

@@ -121,7 +121,16 @@ def resampled_metrics(
 ) -> dict[str, Float64[np.ndarray, " rows"]]:
     """All metrics of one generator under each weighting: `RealPool` for a pool that is met once.
 
-    Returns, raises: as `RealPool` and `RealPool.against`.
+    Args:
+        real, fake: scores, (n_real,) and (n_fake,).
+        real_weights, fake_weights: of each image under each weighting, (rows, n_real) and (rows, n_fake).
+        threshold: that of acc_validation.
+
+    Returns:
+        As `RealPool.against`.
+
+    Raises:
+        ValueError: as `RealPool` and `RealPool.against`.
     """
     return RealPool(real, real_weights, threshold).against(fake, fake_weights)
 
@@ -131,7 +140,15 @@ def metrics(
 ) -> dict[str, float]:
     """All metrics of the sample itself.
 
-    Returns, raises: as `resampled_metrics`, one number for each metric.
+    Args:
+        real, fake: scores, (n_real,) and (n_fake,).
+        threshold: that of acc_validation.
+
+    Returns:
+        By metric, one number each.
+
+    Raises:
+        ValueError: as `resampled_metrics`.
     """
     numbers = resampled_metrics(real, fake, np.ones((1, len(real))), np.ones((1, len(fake))), threshold)
     return {metric: float(values[0]) for metric, values in numbers.items()}

@@ -66,7 +66,17 @@ def seed_draws(n_seeds: int, draws: int, seed: int, name: str) -> Float64[np.nda
 
 
 def generator_draws(n_generators: int, draws: int, seed: int, name: str) -> Float64[np.ndarray, "rows n_generators"]:
-    """Rescaled bootstrap weights of the generators of a mean; as `seed_draws`, from a stream of their own."""
+    """Rescaled bootstrap weights of the generators of a mean; as `seed_draws`, from a stream of their own.
+
+    Args:
+        n_generators: members of the mean.
+        draws: number of resamples; the first row is the sample itself.
+        seed: of the bootstrap.
+        name: of the mean.
+
+    Returns:
+        float64 (rows, n_generators).
+    """
     return _rescaled(n_generators, draws, seed, f"generators/{name}")
 
 

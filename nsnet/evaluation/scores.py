@@ -42,7 +42,16 @@ class Task:
     images: str
 
     def file(self, store: Path, condition_id: str, code: str) -> Path:
-        """Where its scores are kept."""
+        """Where its scores are kept.
+
+        Args:
+            store: the run store.
+            condition_id: under which the pictures are shown.
+            code: checksum of the code that scores.
+
+        Returns:
+            The file, named by what determines the scores.
+        """
         key = digest([self.images, self.run["backbone_id"], code])
         return store / self.run["run_id"] / "scores" / f"{condition_id}-{key}.parquet"
 
@@ -68,6 +77,9 @@ def score_runs(
         detectors: folder of RUN_ID.safetensors.
         store: folder of RUN_ID/scores/.
         advance: told how many sets of scores are done.
+
+    Returns:
+        The table predictions.
 
     Raises:
         ValueError: a detector's file is damaged, or inputs are missing.

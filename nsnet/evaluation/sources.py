@@ -64,6 +64,9 @@ class ScoringSource:
             image_ids: of the pictures.
             device: where batches go.
 
+        Yields:
+            Features, float32 (b, d), or pixels, uint8 (b, size, size, 3), on the device.
+
         Raises:
             ValueError: features or pictures are missing or not what was ingested, and what to do.
         """

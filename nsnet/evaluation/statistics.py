@@ -66,6 +66,9 @@ def evaluate_runs(
         provenance: columns of every result: code_checksum and data_checksum of this evaluation.
         advance: told how many runs are done, once for each condition.
 
+    Returns:
+        Results, means and differences; predictions as given.
+
     Raises:
         ValueError: a run lacks scores of test pictures.
     """

@@ -15,6 +15,15 @@ def ahead(pool: Executor, work: Callable[[Item], Result], items: Iterable[Item],
     """Results in the order of `items`, of which at most `count` are worked on before the first is fetched.
 
     If the caller stops or fails, or an item does, what has not begun is not begun.
+
+    Args:
+        pool: where work is done.
+        work: from an item to its result.
+        items: taken one by one.
+        count: results that may wait.
+
+    Yields:
+        Results.
     """
     pending: deque[Future[Result]] = deque()
     try:

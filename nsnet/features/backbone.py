@@ -106,6 +106,13 @@ class Backbone:
 def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
     """Load the CLIP that `settings` names (nsnet.features.weights.open_model).
 
+    Args:
+        settings: section backbone.
+        device: cpu or cuda.
+
+    Returns:
+        The tower, in evaluation mode, with its record.
+
     Raises:
         ValueError: as `open_model`; or the mosaic does not fit the model's input.
     """
@@ -137,7 +144,15 @@ def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
 
 
 def stack(pixels: Sequence[UInt8[np.ndarray, "size size 3"]], batch: int) -> UInt8[np.ndarray, "batch size size 3"]:
-    """Stack views and pad with black to `batch`: kernels see one shape, so a feature does not depend on its batch."""
+    """Stack views and pad with black to `batch`: kernels see one shape, so a feature does not depend on its batch.
+
+    Args:
+        pixels: at least one view, at most `batch`.
+        batch: views in a forward pass.
+
+    Returns:
+        uint8 (batch, size, size, 3).
+    """
     padded = np.zeros((batch, *pixels[0].shape), np.uint8)
     padded[: len(pixels)] = pixels
     return padded

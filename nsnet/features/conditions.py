@@ -58,12 +58,27 @@ CLEAN = Condition("clean")
 
 
 def condition(name: str, settings: ConditionSettings) -> Condition:
-    """The condition that params.yaml calls `name`."""
+    """The condition that params.yaml calls `name`.
+
+    Args:
+        name: in the section conditions.
+        settings: what stands there.
+
+    Returns:
+        The condition.
+    """
     return Condition(name, settings.operations, settings.seed)
 
 
 def choose(names: list[str], settings: Mapping[str, ConditionSettings]) -> tuple[Condition, ...]:
     """The conditions of a list of names, each once, in its order.
+
+    Args:
+        names: such as evaluate.conditions.
+        settings: section conditions.
+
+    Returns:
+        Conditions.
 
     Raises:
         ValueError: a name that the section `conditions` does not have, with near ones.

@@ -31,7 +31,15 @@ class Done:
 
 
 def run_job(job: Job, backbone: Backbone, store: Path, batch: int) -> Done:
-    """Encode a job's pictures and add them to the store, as `run_together`."""
+    """Encode a job's pictures and add them to the store, as `run_together`.
+
+    Args:
+        job: of a plan.
+        backbone, store, batch: as `run_together`.
+
+    Returns:
+        As `run_together`.
+    """
     return run_together([job], backbone, store, batch)
 
 
@@ -43,6 +51,9 @@ def run_together(jobs: Sequence[Job], backbone: Backbone, store: Path, batch: in
         backbone: whose id the plan was made for.
         store: the feature store.
         batch: views in a forward pass; always that many, so that a feature does not depend on its mates.
+
+    Returns:
+        Counts, faults and seconds.
     """
     done = Done()
     shown = [_show(job, backbone, done) for job in jobs]
@@ -100,7 +111,17 @@ def _show(job: Job, backbone: Backbone, done: Done) -> _Shown:
 def encode_views(
     backbone: Backbone, views: Sequence[View], with_patches: Sequence[int], batch: int
 ) -> tuple[npt.NDArray[np.float32], dict[int, npt.NDArray[np.float32]]]:
-    """Features of views, float32 (n, d), and those of the patches of some: float32 (slots, d) by place."""
+    """Features of views, float32 (n, d), and those of the patches of some: float32 (slots, d) by place.
+
+    Args:
+        backbone: the tower.
+        views: what is shown.
+        with_patches: places of mosaics among them whose patches are wanted.
+        batch: views in a forward pass.
+
+    Returns:
+        Both.
+    """
     features: list[npt.NDArray[np.float32]] = []
     patches: dict[int, npt.NDArray[np.float32]] = {}
     asked = set(with_patches)

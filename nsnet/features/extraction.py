@@ -71,6 +71,9 @@ def update_features(
         workers: threads, each at a job of its own.
         advance: told how many pictures were encoded.
 
+    Returns:
+        Pictures encoded and pictures known.
+
     Raises:
         ReplacedPicture: files that are not what was ingested, all of them; the others are stored by then.
         ValueError: patches are wanted of a tower that has no patch tokens; a store that
@@ -101,7 +104,18 @@ def update_features(
 
 
 def run_jobs(jobs: Iterable[Job], backbone: Backbone, store: Path, batch: int, workers: int) -> Iterator[Done]:
-    """Run jobs in threads, a few ahead of the one whose result is due; small ones together."""
+    """Run jobs in threads, a few ahead of the one whose result is due; small ones together.
+
+    Args:
+        jobs: of a plan, taken as they are needed.
+        backbone: whose id the plan was made for.
+        store: the feature store.
+        batch: views in a forward pass.
+        workers: threads.
+
+    Yields:
+        What each group of jobs did, in order.
+    """
     groups = _together(jobs)
     share = max(1, (os.cpu_count() or 1) // workers)
     # OpenMP keeps a thread count for each thread.
@@ -134,7 +148,16 @@ def keys_of(settings: Features) -> tuple[Key, ...]:
 
 
 def wants_patches(asked: bool | Literal["auto"], samples: Path, backbone: Backbone) -> bool:
-    """Whether `features.patches` asks for features of patches: `auto` does if there are few pictures and tokens."""
+    """Whether `features.patches` asks for features of patches: `auto` does if there are few pictures and tokens.
+
+    Args:
+        asked: the setting.
+        samples: Parquet of the table samples.
+        backbone: the tower.
+
+    Returns:
+        Whether they are wanted.
+    """
     if asked != "auto":
         return asked
     with duckdb.connect() as connection:
@@ -143,7 +166,13 @@ def wants_patches(asked: bool | Literal["auto"], samples: Path, backbone: Backbo
 
 
 def describe_store(store: Path, backbone: Backbone, request: Request) -> None:
-    """Say in the store what its folders' hashes stand for; for people and `nsnet features show`."""
+    """Say in the store what its folders' hashes stand for; for people and `nsnet features show`.
+
+    Args:
+        store: the feature store.
+        backbone: the tower.
+        request: its conditions are described.
+    """
     notes = {store / backbone.id / "backbone.json": backbone.record}
     for condition in request.conditions:
         operations = [operation.model_dump(exclude_none=True) for operation in condition.operations]

@@ -17,12 +17,30 @@ KERNELS = {
 
 
 def resize(pixels: UInt8[np.ndarray, "h w 3"], height: int, width: int, kernel: str) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Resize with one of Pillow's kernels, which widen when they shrink."""
+    """Resize with one of Pillow's kernels, which widen when they shrink.
+
+    Args:
+        pixels: uint8 (h, w, 3).
+        height, width: in pixels.
+        kernel: a key of KERNELS.
+
+    Returns:
+        uint8 (height, width, 3).
+    """
     return np.array(Image.fromarray(pixels).resize((width, height), KERNELS[kernel]))
 
 
 def enlarge(pixels: Pixels, needed: int, kernel: str) -> UInt8[np.ndarray, "h w 3"]:
-    """Resize until the short side has `needed` pixels; a picture that is large enough stays as it is."""
+    """Resize until the short side has `needed` pixels; a picture that is large enough stays as it is.
+
+    Args:
+        pixels: uint8 (h, w, 3).
+        needed: pixels of the short side.
+        kernel: a key of KERNELS.
+
+    Returns:
+        uint8 (h, w, 3), aspect kept.
+    """
     short = min(pixels.shape[:2])
     if short >= needed:
         return pixels
@@ -31,6 +49,14 @@ def enlarge(pixels: Pixels, needed: int, kernel: str) -> UInt8[np.ndarray, "h w 
 
 
 def central(pixels: Pixels, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The central square of `size` pixels; the odd pixel is left at the bottom and the right."""
+    """The central square of `size` pixels; the odd pixel is left at the bottom and the right.
+
+    Args:
+        pixels: uint8 (h, w, 3), both sides at least `size`.
+        size: of the square, in pixels.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
     top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
     return np.ascontiguousarray(pixels[top : top + size, left : left + size])

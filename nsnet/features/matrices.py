@@ -36,6 +36,9 @@ class FeatureReader:
             view, draw: what was shown; draws are counted from 0.
             image_ids: pictures, which may repeat.
 
+        Returns:
+            float32 (n, d).
+
         Raises:
             ValueError: there is no table, or pictures have no such feature; says what there is.
         """

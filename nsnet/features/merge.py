@@ -89,7 +89,17 @@ def bucket_digits(size: int) -> int:
 
 
 def feature_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> pl.DataFrame:
-    """Rows of the table features from those of parts, in order."""
+    """Rows of the table features from those of parts, in order.
+
+    Args:
+        rows: of parts, with the condition's name.
+        backbone_id: hash of the backbone record.
+        width: d.
+        dtype: float32 or float16.
+
+    Returns:
+        Rows sorted by image_id, condition, view and draw.
+    """
     return rows.sort("image_id", "condition", "view", "draw").select(
         "image_id",
         pl.lit(backbone_id).alias("backbone_id"),
@@ -102,7 +112,14 @@ def feature_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -
 
 
 def patch_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> pl.DataFrame:
-    """Rows of the table patches: one for each slot of the mosaics of draw 0."""
+    """Rows of the table patches: one for each slot of the mosaics of draw 0.
+
+    Args:
+        rows, backbone_id, width, dtype: as `feature_rows`.
+
+    Returns:
+        Rows sorted by image_id, condition and slot.
+    """
     mosaics = rows.filter(pl.col("rows").is_not_null(), pl.col("draw") == 0).sort("image_id", "condition")
     slots = mosaics["rows"].list.len()
     kind = pl.Array(_NUMBERS[dtype][0], width)

@@ -35,12 +35,30 @@ class DamagedPart(ValueError):
 
 
 def part_folder(store: Path, backbone_id: str, condition_id: str, suite: str, generator: str) -> Path:
-    """Where parts of one generator lie."""
+    """Where parts of one generator lie.
+
+    Args:
+        store: the feature store.
+        backbone_id, condition_id: hashes of both records.
+        suite, generator: whose pictures; any text.
+
+    Returns:
+        A folder below the store.
+    """
     return safe_path(store / backbone_id / condition_id, suite, generator)
 
 
 def part_files(store: Path, backbone_id: str, condition_ids: Sequence[str]) -> list[Path]:
-    """All parts of a backbone under some conditions, in order of path."""
+    """All parts of a backbone under some conditions, in order of path.
+
+    Args:
+        store: the feature store.
+        backbone_id: hash of the backbone record.
+        condition_ids: hashes of the conditions.
+
+    Returns:
+        Paths; damaged parts that were set aside are not among them.
+    """
     return sorted(
         path
         for condition_id in condition_ids
@@ -63,6 +81,9 @@ def part_table(
         features: float32 (rows, d).
         patches: by row, for mosaics whose patches are wanted: float32 (slots, d); kept as little-endian bytes.
         dtype: float32 or float16, as features are kept.
+
+    Returns:
+        A row for each view.
     """
     kept = features.astype(dtype)
     chosen = [view.selection for view in views]
@@ -97,7 +118,16 @@ def _lists(values: Sequence[npt.NDArray[Any] | None], kind: pa.DataType) -> pa.L
 
 
 def write_part(folder: Path, table: pa.Table, stats: Mapping[str, int | float]) -> Path:
-    """Add a part; the same table again changes nothing."""
+    """Add a part; the same table again changes nothing.
+
+    Args:
+        folder: of `part_folder`.
+        table: of `part_table`.
+        stats: counts and seconds, kept beside the part.
+
+    Returns:
+        The part, named by the sha256 of its bytes.
+    """
     start = time.perf_counter()
     buffer = io.BytesIO()
     pq.write_table(table, buffer, **parquet_options(table.schema))
@@ -127,6 +157,13 @@ def _leaves(schema: pa.Schema) -> list[str]:
 
 def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """Read a part, all of whose bytes are checked against its name.
+
+    Args:
+        path: of `part_files`.
+        columns: to read; all if None.
+
+    Returns:
+        The rows.
 
     Raises:
         DamagedPart: they differ. The part is named on stderr and set aside, so that its

@@ -91,6 +91,16 @@ def select(pixels: UInt8[np.ndarray, "h w 3"], size: int, grid: int, lowest: int
     An image with fewer patches than slots repeats its ranking cyclically (rule `cyclic`).
     The shuffle depends on `seed` alone.
 
+    Args:
+        pixels: uint8 (h, w, 3).
+        size: of a patch, in pixels.
+        grid: slots a side.
+        lowest: number of slots with the lowest entropy.
+        seed: of the shuffle.
+
+    Returns:
+        Rows and columns of the chosen patches in slot order, and the rule.
+
     Raises:
         ValueError: if the image is smaller than one patch; upscale it first.
     """
@@ -111,7 +121,16 @@ def select(pixels: UInt8[np.ndarray, "h w 3"], size: int, grid: int, lowest: int
 def mosaic(
     pixels: UInt8[np.ndarray, "h w 3"], rows: Int[np.ndarray, " slots"], cols: Int[np.ndarray, " slots"], size: int
 ) -> UInt8[np.ndarray, "side side 3"]:
-    """Stitch patches into a square: uint8 (grid * size, grid * size, 3), slots in raster order."""
+    """Stitch patches into a square: uint8 (grid * size, grid * size, 3), slots in raster order.
+
+    Args:
+        pixels: uint8 (h, w, 3).
+        rows, cols: of the patches, (slots,), a square number.
+        size: of a patch, in pixels.
+
+    Returns:
+        uint8 (grid * size, grid * size, 3).
+    """
     grid = int(np.sqrt(len(rows)))
     height, width = pixels.shape[0] // size, pixels.shape[1] // size
     patches = pixels[: height * size, : width * size].reshape(height, size, width, size, 3).swapaxes(1, 2)

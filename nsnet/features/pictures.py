@@ -61,20 +61,65 @@ class PictureSource:
         return content
 
     def show(self, content: bytes, image_id: str, condition: Condition, keys: Iterable[Key]) -> list[View]:
-        """Views of a file's bytes, decoded once."""
+        """Views of a file's bytes, decoded once.
+
+        Args:
+            content: of the file.
+            image_id: sha256 of the content, hex.
+            condition: what is done to the picture first.
+            keys: views and draws.
+
+        Returns:
+            Views, in the order of `keys`.
+        """
         pixels = apply(condition, decode_rgb(content), image_id)
         return [make_view(key.view, pixels, image_id, key.draw, self.settings) for key in keys]
 
     def pixels(self, image_id: str, condition: Condition) -> UInt8[np.ndarray, "h w 3"]:
-        """The whole picture under a condition, uint8 RGB."""
+        """The whole picture under a condition, uint8 RGB.
+
+        Args:
+            image_id: of the picture.
+            condition: what is done to it.
+
+        Returns:
+            uint8 (h, w, 3).
+
+        Raises:
+            ReplacedPicture: the file is not what was ingested.
+        """
         return apply(condition, decode_rgb(self.read(image_id)), image_id)
 
     def views(self, image_id: str, condition: Condition, keys: Iterable[tuple[str, int]]) -> list[View]:
-        """Several (view, draw) of a picture, read and decoded once."""
+        """Several (view, draw) of a picture, read and decoded once.
+
+        Args:
+            image_id: of the picture.
+            condition: what is done to it first.
+            keys: views and draws.
+
+        Returns:
+            Views, in the order of `keys`.
+
+        Raises:
+            ReplacedPicture: the file is not what was ingested.
+        """
         return self.show(self.read(image_id), image_id, condition, [Key(*key) for key in keys])
 
     def view(self, image_id: str, condition: Condition, view: str, draw: int = 0) -> View:
-        """One view of a picture."""
+        """One view of a picture.
+
+        Args:
+            image_id: of the picture.
+            condition: what is done to it first.
+            view, draw: what is shown.
+
+        Returns:
+            The view.
+
+        Raises:
+            ReplacedPicture: the file is not what was ingested.
+        """
         return self.views(image_id, condition, [(view, draw)])[0]
 
 

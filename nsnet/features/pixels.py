@@ -45,6 +45,9 @@ class PixelStore:
             view, draw: what is shown of them.
             image_ids: pictures.
 
+        Returns:
+            uint8 (n, size, size, 3).
+
         Raises:
             ValueError: no pictures; or (ReplacedPicture) files that are not what was ingested.
         """

@@ -232,7 +232,15 @@ _MISSING = (
 
 
 def part_size(pictures: int, workers: int) -> int:
-    """Pictures in a part: whole parts, unless smaller ones keep all workers busy to the end."""
+    """Pictures in a part: whole parts, unless smaller ones keep all workers busy to the end.
+
+    Args:
+        pictures: to be encoded.
+        workers: that encode.
+
+    Returns:
+        At least 1.
+    """
     even = pictures // (4 * workers) // SMALL_PART * SMALL_PART
     return max(min(even, PART), min(SMALL_PART, -(-pictures // workers)), 1)
 

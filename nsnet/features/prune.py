@@ -76,6 +76,9 @@ def stale_paths(store: Path, backbone_id: str, condition_ids: Sequence[str], ima
         store: the feature store.
         backbone_id, condition_ids: what is asked for now.
         image_ids: pictures of the table images; a part with none of them is of no use.
+
+    Yields:
+        Paths, whole folders before their files.
     """
     for folder in sorted(path for path in store.glob("*") if path.is_dir()):
         if folder.name.startswith(SCRATCH) or folder.name != backbone_id:

@@ -39,6 +39,13 @@ def pooled_and_tokens(
     """One pass through a tower: the picture's feature and every patch token's, in the joint space.
 
     The pooled feature has the same bits as the tower alone would give.
+
+    Args:
+        visual: a tower of open_clip's.
+        pixels: float32 (b, 3, size, size), normalised as the tower wants it.
+
+    Returns:
+        (b, d) and (b, tokens, d).
     """
     found = visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True, output_fmt="NLC")
     tokens = found["image_intermediates"][-1]
@@ -48,7 +55,15 @@ def pooled_and_tokens(
 
 
 def slot_means(tokens: Float[torch.Tensor, "b tokens d"], grid: int) -> Float[torch.Tensor, "b slots d"]:
-    """Features of the grid x grid slots of a mosaic: means of tokens, weighted by overlapping area."""
+    """Features of the grid x grid slots of a mosaic: means of tokens, weighted by overlapping area.
+
+    Args:
+        tokens: (b, tokens, d), a square number in raster order.
+        grid: slots a side.
+
+    Returns:
+        (b, grid * grid, d).
+    """
     side = math.isqrt(tokens.shape[1])
     if side == grid:
         return tokens
@@ -57,7 +72,14 @@ def slot_means(tokens: Float[torch.Tensor, "b tokens d"], grid: int) -> Float[to
 
 
 def overlaps(tokens: int, slots: int) -> Float[np.ndarray, "slots tokens"]:
-    """Share of each slot of a line that each token covers, both dividing it evenly; rows sum to 1."""
+    """Share of each slot of a line that each token covers, both dividing it evenly; rows sum to 1.
+
+    Args:
+        tokens, slots: along the line.
+
+    Returns:
+        float64 (slots, tokens).
+    """
     slot, token = np.arange(slots)[:, None] / slots, np.arange(tokens)[None] / tokens
     length = np.minimum(slot + 1 / slots, token + 1 / tokens) - np.maximum(slot, token)
     return np.maximum(length, 0) * slots

@@ -56,6 +56,9 @@ def make_view(name: str, pixels: UInt8[np.ndarray, "h w 3"], image_id: str, draw
         image_id: sha256, hex.
         draw: which shuffle; 0 is the one detectors are tested on.
         settings: sizes and numbers.
+
+    Returns:
+        The pixels, uint8 (size, size, 3), and how they were come by.
     """
     if name == "full":
         return View(resize(pixels, settings.size, settings.size, settings.interpolation), "native")

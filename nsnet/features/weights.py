@@ -35,6 +35,10 @@ def open_model(settings: sections.Backbone, device: str) -> tuple[Any, str]:
     architecture share. It says nothing of its activation either: weights of OpenAI's need
     a model whose name ends in -quickgelu.
 
+    Args:
+        settings: section backbone.
+        device: cpu or cuda.
+
     Returns:
         The model in evaluation mode, and the name that open_clip knows its tokenizer by.
 

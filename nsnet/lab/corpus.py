@@ -88,8 +88,15 @@ def plan(settings: Lab) -> list[Picture]:
 def make_picture(picture: Picture, seed: int, strength: float | None = None) -> tuple[PILImage.Image, str, int]:
     """Make one picture, whoever asks and in whatever order: image, caption and JPEG quality.
 
-    Scene, camera and simulator draw from streams of their own. `strength` replaces the
-    simulator's own, for calibration.
+    Scene, camera and simulator draw from streams of their own.
+
+    Args:
+        picture: of `plan`.
+        seed: of the corpus.
+        strength: in place of the simulator's own, for calibration.
+
+    Returns:
+        The image, RGB, before it is saved; the caption; the quality it is to be saved at.
     """
     scene_rng, camera_rng, fake_rng = (np.random.default_rng([seed, part, _number(picture.path)]) for part in range(3))
     scene = draw_scene(scene_rng, picture.side)
@@ -105,6 +112,14 @@ def render_corpus(settings: Lab, folder: Path, advance: Callable[[int], None] = 
     """Render the corpus into `folder` with its manifest.csv, written last; return the number of files.
 
     The bytes depend on `settings` alone, not on the number of workers.
+
+    Args:
+        settings: section lab.
+        folder: replaced.
+        advance: told how many pictures were rendered.
+
+    Returns:
+        Number of files, the manifest aside.
 
     Raises:
         ValueError: unknown training simulator.

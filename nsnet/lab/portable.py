@@ -39,12 +39,29 @@ def settle(values: npt.NDArray[np.floating]) -> Image:
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """As `rng.uniform`, whose C code may fuse the product and the sum."""
+    """As `rng.uniform`, whose C code may fuse the product and the sum.
+
+    Args:
+        rng: gives one number.
+        low, high: ends of the interval.
+
+    Returns:
+        Below `high`.
+    """
     return low + (high - low) * rng.random()
 
 
 def uniforms(rng: np.random.Generator, low: float, high: float, count: int) -> Exact:
-    """As `uniform`, `count` of them."""
+    """As `uniform`, `count` of them.
+
+    Args:
+        rng: gives `count` numbers.
+        low, high: ends of the interval.
+        count: how many.
+
+    Returns:
+        float64 (count,).
+    """
     return low + (high - low) * rng.random(count)
 
 
@@ -53,6 +70,13 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Image:
 
     Drawn in float64: the sampler's accept-or-reject test uses exp, and in float32 a last
     bit would decide it once in some thousand pictures, and shift all that is drawn after.
+
+    Args:
+        rng: gives as many numbers as the sampler needs.
+        shape: of the result.
+
+    Returns:
+        float32, mean 0, variance 1.
     """
     return settle(rng.standard_normal(shape))
 
@@ -78,6 +102,9 @@ def smooth(image: Image, side_taps: npt.NDArray[np.floating]) -> Image:
     Args:
         image: float32 (H, W, ...).
         side_taps: weights of the neighbours, nearest first; the centre has what is left of 1.
+
+    Returns:
+        float32, of the same shape.
     """
     sides = settle(side_taps).astype(np.float64)
     taps = np.concatenate([sides[::-1], [1 - 2 * sides.sum()], sides])

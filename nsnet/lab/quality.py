@@ -20,7 +20,19 @@ WORDS = ("clear", "grainy", "blurry", "pixelated", "oversharpened", "compressed"
 
 
 def degrade(image: PILImage.Image, word: str, rng: np.random.Generator) -> PILImage.Image:
-    """Apply the quality a word names, at a random strength, to an 8-bit RGB image."""
+    """Apply the quality a word names, at a random strength, to an 8-bit RGB image.
+
+    Args:
+        image: 8-bit RGB.
+        word: of QUALITIES.
+        rng: draws the strength.
+
+    Returns:
+        8-bit RGB, of the same size.
+
+    Raises:
+        ValueError: an unknown word.
+    """
     width, height = image.size
     if word == "clear":
         return image
@@ -42,7 +54,15 @@ def degrade(image: PILImage.Image, word: str, rng: np.random.Generator) -> PILIm
 
 
 def recompress(image: PILImage.Image, quality: int) -> PILImage.Image:
-    """Save as JPEG at an IJG quality and read back."""
+    """Save as JPEG at an IJG quality and read back.
+
+    Args:
+        image: 8-bit RGB.
+        quality: 1 to 95.
+
+    Returns:
+        8-bit RGB.
+    """
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return PILImage.open(buffer).convert("RGB")

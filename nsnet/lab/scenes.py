@@ -63,7 +63,15 @@ def sides(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def draw_scene(rng: np.random.Generator, side: int | None = None) -> Scene:
-    """Draw a scene; `side` 0 or 1 restricts shape, colour and texture to that half, None does not."""
+    """Draw a scene; `side` 0 or 1 restricts shape, colour and texture to that half, None does not.
+
+    Args:
+        rng: draws the words.
+        side: of the vocabulary.
+
+    Returns:
+        The scene.
+    """
 
     def pick(words: tuple[str, ...]) -> str:
         pool = words if side is None else sides(words)[side]
@@ -74,7 +82,15 @@ def draw_scene(rng: np.random.Generator, side: int | None = None) -> Scene:
 
 
 def render(scene: Scene, rng: np.random.Generator) -> Image:
-    """Render the scene's radiance: float32 (SIZE, SIZE, 3), linear light in [0, 1]."""
+    """Render the scene's radiance: float32 (SIZE, SIZE, 3), linear light in [0, 1].
+
+    Args:
+        scene: its words.
+        rng: draws place, size, angle and light.
+
+    Returns:
+        float32 (SIZE, SIZE, 3).
+    """
     radius = uniform(rng, 58, 88)
     angle = np.deg2rad(uniform(rng, -18, 18))
     across, along = settle(np.array([np.cos(angle), np.sin(angle)]))

@@ -151,6 +151,9 @@ def open_read_only(database: Path, memory: str | None = None) -> duckdb.DuckDBPy
         database: nsnet.duckdb.
         memory: what a statement may hold, such as 2GB; DuckDB's own limit if left out.
 
+    Returns:
+        A connection, to be closed by the caller.
+
     Raises:
         FileNotFoundError: if it has not been built.
         duckdb.Error: `memory` is no amount of memory.

@@ -55,7 +55,15 @@ def folded(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def pivoted(frame: pl.DataFrame, layout: Pivot) -> pl.DataFrame:
-    """Rows laid out sideways; rows and columns in the order in which they are first met."""
+    """Rows laid out sideways; rows and columns in the order in which they are first met.
+
+    Args:
+        frame: rows with the columns that `layout` names.
+        layout: what goes where.
+
+    Returns:
+        A frame of text.
+    """
     name = layout.cell
     cell = _interval(name, name + LOW, name + HIGH) if layout.interval else _number(name)
     rows = frame.select(*layout.index, layout.on, cell.alias("cell"))

@@ -63,7 +63,13 @@ def generators_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path
 
 
 def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
-    """AUC of file metadata alone, by generator, with 95 % intervals and the flag's threshold."""
+    """AUC of file metadata alone, by generator, with 95 % intervals and the flag's threshold.
+
+    Args:
+        bias: view bias_audit.
+        flag_auc: audit.flag_auc.
+        path: .svg to write.
+    """
     rows = bias.filter(pl.col("auc").is_not_null()).sort("auc", "suite", "generator")
     figure, axes = plt.subplots(figsize=(6, 0.2 * rows.height + 1.4), layout="constrained")
     places = list(range(rows.height))
@@ -82,7 +88,12 @@ def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
 
 
 def spectrum_plot(spectrum: pl.DataFrame, path: Path) -> None:
-    """Singular values of each training set's captions on a log axis; the retained ones are the semantic space."""
+    """Singular values of each training set's captions on a log axis; the retained ones are the semantic space.
+
+    Args:
+        spectrum: table semantic_spectrum.
+        path: .svg to write.
+    """
     sets = spectrum["training_set"].unique().sort().to_list()
     figure, grid = plt.subplots(len(sets), figsize=(6, 3.2 * len(sets)), layout="constrained", squeeze=False)
     for name, axes in zip(sets, grid[:, 0], strict=True):

@@ -32,6 +32,9 @@ def run_query(
         timeout: seconds; none if left out.
         memory: such as 2GB; DuckDB's own limit if left out.
 
+    Returns:
+        The rows.
+
     Raises:
         FileNotFoundError: no catalogue yet.
         duckdb.Error: the statement is wrong; DuckDB's message names near columns and tables.
@@ -87,7 +90,15 @@ def _plain(relation: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRela
 
 
 def as_text(frame: pl.DataFrame, format: str) -> str:
-    """Rows as csv, json (one array) or a markdown table."""
+    """Rows as csv, json (one array) or a markdown table.
+
+    Args:
+        frame: rows of `run_query`, asked for in this format.
+        format: csv, json or markdown.
+
+    Returns:
+        Text that ends with a line end.
+    """
     if format == "csv":
         return csv_text(frame, digits=None)
     if format == "json":
@@ -96,7 +107,13 @@ def as_text(frame: pl.DataFrame, format: str) -> str:
 
 
 def write_rows(frame: pl.DataFrame, format: str, path: Path) -> None:
-    """Write rows to a file; the format `table` is written as markdown."""
+    """Write rows to a file; the format `table` is written as markdown.
+
+    Args:
+        frame: rows of `run_query`, asked for in this format.
+        format: csv, json, markdown, parquet or table.
+        path: of the file.
+    """
     with atomic_path(path) as temporary:
         if format == "parquet":
             frame.write_parquet(temporary)

@@ -153,7 +153,14 @@ def training_sets(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]
 
 
 def label(training_set: str, train_condition: str) -> tuple[str, str]:
-    """What a table of a training set is called in file names, and in words."""
+    """What a table of a training set is called in file names, and in words.
+
+    Args:
+        training_set, train_condition: of the table.
+
+    Returns:
+        Both.
+    """
     if train_condition == CLEAN.name:
         return training_set, f"trained on {training_set}"
     return f"{training_set}_{train_condition}", f"trained on {training_set}, {train_condition}"

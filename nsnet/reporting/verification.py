@@ -41,6 +41,9 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path, revision: str) -
         folder: of the tables, such as tables/.
         revision: where git tracks the folder, the commit whose files count; else they count as they lie.
 
+    Returns:
+        What was compared with what, and every figure that differs.
+
     Raises:
         FileNotFoundError: the folder holds no tables.
         ValueError: git knows no such revision.
@@ -67,6 +70,13 @@ def verify(connection: duckdb.DuckDBPyConnection, folder: Path, revision: str) -
 
 def committed_tables(folder: Path, revision: str) -> tuple[dict[str, str], str]:
     """CSV files of a folder by name without ending, and where they were read: git's, or as they lie.
+
+    Args:
+        folder: of the tables.
+        revision: a commit; counts where git tracks the folder.
+
+    Returns:
+        Text by name, and a phrase.
 
     Raises:
         FileNotFoundError: no CSV files.

@@ -77,7 +77,12 @@ def create_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_settings(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> None:
-    """Create the table settings, from which views learn the baseline."""
+    """Create the table settings, from which views learn the baseline.
+
+    Args:
+        connection: a catalogue without that table.
+        settings: section evaluate.
+    """
     connection.execute("CREATE TABLE settings (key VARCHAR, value VARCHAR)")
     for key, value in settings.model_dump(mode="json").items():
         connection.execute(
@@ -87,20 +92,40 @@ def create_settings(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -
 
 
 def comment(connection: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
-    """Say in the catalogue what a table and its columns are."""
+    """Say in the catalogue what a table and its columns are.
+
+    Args:
+        connection: the catalogue.
+        table: its name.
+        text: what it is.
+        columns: what each column is.
+    """
     connection.execute(f"COMMENT ON TABLE {table} IS {quoted(text)}")
     for column, description in columns.items():
         connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quoted(description)}')
 
 
 def comment_contract(connection: duckdb.DuckDBPyConnection, kind: type[Table]) -> None:
-    """Say what a contract says of a table."""
+    """Say what a contract says of a table.
+
+    Args:
+        connection: the catalogue, which has the table.
+        kind: the contract.
+    """
     columns = {name: facts.description or "" for name, facts in kind.to_schema().columns.items()}
     comment(connection, table_name(kind), inspect.getdoc(kind) or "", columns)
 
 
 def missing_tables(paths: Paths, kinds: Iterable[type[Table]]) -> list[str]:
-    """Names of the tables that have not been made."""
+    """Names of the tables that have not been made.
+
+    Args:
+        paths: of the project.
+        kinds: the tables.
+
+    Returns:
+        Names, in the order of `kinds`.
+    """
     return [table_name(kind) for kind in kinds if not paths.table(kind).exists()]
 
 
@@ -111,6 +136,9 @@ def open_tables(paths: Paths, trained: Paths, settings: Evaluate) -> duckdb.Duck
         paths: project of the evaluation.
         trained: project whose runs were evaluated.
         settings: section evaluate.
+
+    Returns:
+        A connection, to be closed by the caller.
 
     Raises:
         FileNotFoundError: a table has not been made.

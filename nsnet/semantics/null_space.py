@@ -16,6 +16,9 @@ def load_directions(frame: pl.DataFrame, training_set: str) -> Float64[np.ndarra
         frame: table semantic_basis.
         training_set: samples.training_set.
 
+    Returns:
+        float64 (d, d).
+
     Raises:
         ValueError: the table has no such training set.
     """
@@ -32,6 +35,9 @@ def load_basis(frame: pl.DataFrame, training_set: str) -> Float64[np.ndarray, "r
     Args:
         frame: table semantic_basis; directions are ordered by singular value, the retained ones first.
         training_set: samples.training_set.
+
+    Returns:
+        float64 (r, d).
 
     Raises:
         ValueError: as `load_directions`.
@@ -52,6 +58,9 @@ def random_basis(rank: int, dimension: int, seed: int) -> Float64[np.ndarray, "r
         rank: r, how many directions; 0 gives none.
         dimension: d.
         seed: each training seed draws its own.
+
+    Returns:
+        float64 (rank, dimension), orthonormal rows.
     """
     columns, _ = np.linalg.qr(np.random.default_rng(seed).standard_normal((dimension, max(rank, 1))))
     return columns.T[:rank]

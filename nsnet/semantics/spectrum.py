@@ -95,6 +95,9 @@ def choose_rank(spectrum: Spectrum, energy: float | None, tolerance: float | Non
         tolerance: share of the largest singular value.
         number: the rank itself.
 
+    Returns:
+        r, from 1 to d - 1.
+
     Raises:
         ValueError: unless exactly one rule is given, or if it leaves no null space.
     """
@@ -120,6 +123,9 @@ def rank_one_warning(spectrum: Spectrum, rank: int, centre: bool) -> str | None:
         spectrum: of one training set.
         rank: the semantic rank that was chosen.
         centre: the mean caption was subtracted first.
+
+    Returns:
+        A sentence to print, or None.
     """
     if rank != 1:
         return None

@@ -16,7 +16,16 @@ from nsnet.semantics.contracts import Captions
 
 
 def captioner(paths: Paths, model: str | None, batch: int) -> Captioner | None:
-    """BLIP in the folder `model`, which is relative to the project; None if there is no model."""
+    """BLIP in the folder `model`, which is relative to the project; None if there is no model.
+
+    Args:
+        paths: of the project.
+        model: folder with BLIP's weights.
+        batch: pictures at a time.
+
+    Returns:
+        A function from image_ids to rows of captions, or None.
+    """
     if model is None:
         return None
 

@@ -59,6 +59,9 @@ def spectra(counts: pl.DataFrame, encode: EncodeTexts, settings: Semantics) -> d
         counts: from `caption_counts`.
         encode: captions to float32 (b, d).
         settings: the section semantics.
+
+    Returns:
+        By training set.
     """
     grams = {name: CaptionGram(settings.normalise) for name in counts.columns if name != "caption"}
     with bar("semantics", counts.height) as advance:
@@ -71,7 +74,16 @@ def spectra(counts: pl.DataFrame, encode: EncodeTexts, settings: Semantics) -> d
 
 
 def spectrum_rows(training_set: str, spectrum: Spectrum, rank: int) -> list[dict[str, Any]]:
-    """The whole spectrum and all directions, for both tables; `retained` marks the semantic ones."""
+    """The whole spectrum and all directions, for both tables; `retained` marks the semantic ones.
+
+    Args:
+        training_set: whose captions these are.
+        spectrum: of them.
+        rank: number of semantic directions.
+
+    Returns:
+        A row for each direction, largest singular value first.
+    """
     return [
         {
             "training_set": training_set,

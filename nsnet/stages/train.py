@@ -34,6 +34,9 @@ def planned(paths: Paths, backbone: NamedBackbone) -> list[Training]:
         paths: of the project.
         backbone: the one that the section backbone names.
 
+    Returns:
+        The trainings, sorted as in the table runs.
+
     Raises:
         ValueError: as `load_section`, `training_sets`, `load_basis` and `plan`.
     """
@@ -74,6 +77,12 @@ def train(paths: Paths, backbone: NamedBackbone, material: Material) -> str:
         paths: of the project.
         backbone: the one that the section backbone names.
         material: its features and pixels.
+
+    Returns:
+        A sentence: runs trained, runs known, seconds of the slowest.
+
+    Raises:
+        ValueError: as `planned` and `train_missing`.
     """
     trainings, store = planned(paths, backbone), RunStore(paths.run_store)
     with bar("train", len(trainings)) as advance:

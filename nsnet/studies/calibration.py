@@ -30,6 +30,14 @@ def weakest_strength(key: str, params: Params, per_class: int) -> float:
     """The least strength, in steps of 0.05, that the control still learns to 0.95; 1 if none.
 
     Bisection: accuracy is taken to grow with strength.
+
+    Args:
+        key: of the simulator.
+        params: of the project.
+        per_class: pictures of each class to train on.
+
+    Returns:
+        The strength, in (0, 1].
     """
     failed, learned = 0, round(1 / STEP)
     while learned - failed > 1:
@@ -45,6 +53,15 @@ def learnability(key: str, strength: float, params: Params, per_class: int) -> f
     """Accuracy of the CLIP-free control on fresh pictures of the one simulator it was trained on.
 
     Scenes are unbiased. Trains on `per_class` reals and as many fakes, checks on 200 of each.
+
+    Args:
+        key: of the simulator.
+        strength: share of the full artefact, in (0, 1].
+        params: of the project.
+        per_class: pictures of each class to train on.
+
+    Returns:
+        Balanced accuracy at 0.5.
     """
     shown = params.backbone
     views = ViewSettings(shown.patch_size * shown.grid, shown.patch_size, shown.grid, shown.lowest, shown.interpolation)

@@ -93,6 +93,14 @@ def train_clip(
     The recipe is CLIP's: symmetric InfoNCE, AdamW, warm-up then cosine, in rounds of `rounds`
     steps: random scenes in the first, batches of look-alikes in the others. Data, order and
     initial weights are seeded, so an interrupted run goes on where it was.
+
+    Args:
+        folder: with the model's configuration; gets the weights.
+        work: for the checkpoint.
+        rounds: steps in each round.
+        batch: pairs in a step.
+        workers: processes that render.
+        peak_lr: learning rate after the warm-up.
     """
     steps = sum(rounds)
     torch.manual_seed(TRAIN_SEED)

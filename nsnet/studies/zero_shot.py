@@ -35,6 +35,10 @@ class Unseen:
 def zero_shot(backbone: Backbone, count: int) -> dict[str, float]:
     """Measure the lab CLIP on `count` unseen pictures.
 
+    Args:
+        backbone: the lab CLIP.
+        count: pictures, at least 128.
+
     Returns:
         Top-1 accuracy of shape, colour, texture and backdrop: a word's score is the softmax
         over all captions, summed over those that use the word. `quality`: the same over the

@@ -82,6 +82,9 @@ class Material:
             needs: what the detector reads.
             condition: under which the pictures are shown.
 
+        Returns:
+            Inputs, read when they are fetched, and labels.
+
         Raises:
             ValueError: as the sources: features or pictures are missing.
         """

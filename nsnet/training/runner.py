@@ -53,6 +53,9 @@ def resolve(runtime: Runtime, needs: Needs) -> Compute:
         runtime: what params.yaml asks for.
         needs: a head on features is too small for a GPU, and gets one only when it is asked for.
 
+    Returns:
+        Device, precision and parts of a batch, as recorded with the run.
+
     Raises:
         ValueError: cuda is asked for and there is none.
     """
@@ -100,7 +103,13 @@ class Runner:
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
         name: str = "",
     ) -> None:
-        """Minimise `loss`, going on from a checkpoint if there is one (arguments: `Trainer.minimise`)."""
+        """Minimise `loss`, going on from a checkpoint if there is one.
+
+        Args:
+            module: what is trained, in place; left on the CPU, in evaluation mode.
+            loss, examples, epochs, batch, draws, optimiser, schedule, name: as
+                `nsnet.detectors.protocol.Trainer.minimise`.
+        """
         fabric = self.fabric
         wrapped, stepper = fabric.setup(module, optimiser)
         parts = {"module": module, "optimiser": optimiser, "schedule": schedule, "precision": fabric.strategy.precision}
@@ -129,7 +138,14 @@ class Runner:
         module.eval().to("cpu")
 
     def batches(self, examples: Examples, batch: int, draw: int = 0) -> Iterable[torch.Tensor]:
-        """Inputs in order, on the runner's device."""
+        """Inputs in order, on the runner's device.
+
+        Args:
+            examples, batch, draw: as `nsnet.detectors.protocol.Trainer.batches`.
+
+        Yields:
+            Batches as `Examples.fetch` gives them.
+        """
         indices = np.arange(len(examples.labels), dtype=np.int64)
         for start in range(0, len(indices), batch):
             yield examples.fetch(indices[start : start + batch], draw).to(self.device)

@@ -107,6 +107,9 @@ def plan(
         backbone: whose features are read.
         bases: semantic basis of each training set, float64 (r, d).
 
+    Returns:
+        The trainings.
+
     Raises:
         ValueError: a file that a detector is made from is missing, or two trainings are one and the same.
     """
@@ -171,7 +174,15 @@ def train_missing(
 
 
 def run_row(training: Training, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table runs: names as params.yaml has them now, figures as the run was kept."""
+    """A row of the table runs: names as params.yaml has them now, figures as the run was kept.
+
+    Args:
+        training: as planned.
+        facts: kept with its run.
+
+    Returns:
+        Values by column.
+    """
     record, settings = training.context.backbone, training.settings
     return {
         "run_id": training.run_id,
