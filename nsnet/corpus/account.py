@@ -33,6 +33,9 @@ def read_corpus(
         paths: project whose tables are written.
         suite, workers, allow_leakage, limits: as `nsnet.corpus.ingest.ingest`.
 
+    Returns:
+        Sentences: images in = used + rejected, by reason, and what lies beside them.
+
     Raises:
         FileNotFoundError, ValueError: as there.
     """

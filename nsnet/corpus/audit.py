@@ -36,6 +36,9 @@ def audit_corpus(paths: Paths, settings: Audit) -> pl.DataFrame:
         paths: project whose tables images and samples are read.
         settings: the section audit.
 
+    Returns:
+        The table, as written.
+
     Raises:
         FileNotFoundError, ValueError: as `nsnet.core.parquet.read_table` and `pairings`.
     """
@@ -53,6 +56,9 @@ def audit(images: pl.DataFrame, pairs: list[Pairing], flag_auc: float, seed: int
         pairs: generators with their pools.
         flag_auc: flagged from this AUC on, if its 95 % interval lies above one half.
         seed: of the folds.
+
+    Returns:
+        The table bias_audit, a row for each pairing.
     """
     facts = images.filter(status="used").with_columns(aspect=pl.col("width") / pl.col("height"))
     rows = []

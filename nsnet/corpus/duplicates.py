@@ -66,7 +66,7 @@ def find_duplicates(images: pl.DataFrame, thumbs: Callable[[list[str]], pl.DataF
 
     Args:
         images: the table images.
-        thumbs: from paths to columns path and thumb, as `nsnet.corpus.inspection` makes them; asked
+        thumbs: from paths to columns path and thumb, as `nsnet.corpus.traits` makes them; asked
             for the candidates alone.
 
     Returns:
@@ -97,7 +97,14 @@ def detail(thumb: bytes) -> Int[np.ndarray, "side side"]:
 
 
 def similarity(one: Int[np.ndarray, "side side"], two: Int[np.ndarray, "side side"]) -> float | None:
-    """Correlation of two details, -1..1; None if one has less than LEAST_DETAIL."""
+    """Correlation of two details, -1..1; None if one has less than LEAST_DETAIL.
+
+    Args:
+        one, two: from `detail`, centred, integers.
+
+    Returns:
+        The correlation, or None.
+    """
     powers = int((one**2).sum()), int((two**2).sum())
     if min(powers) < one.size * (LEAST_DETAIL * BLOCK**2) ** 2:
         return None
@@ -135,6 +142,9 @@ def with_scopes(duplicates: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     Args:
         duplicates: as `find_duplicates`.
         places: columns path, suite, split and label, a row for each role.
+
+    Returns:
+        The pairs in their order, with the columns across_suites, across_splits and across_labels.
     """
     sql = """
         SELECT d.path, d.original, d.kind, d.distance, d.similarity, d.confirmed,

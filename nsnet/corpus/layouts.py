@@ -39,7 +39,15 @@ class Role:
 def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Role], dict[str, str]]:
     """Roles of pictures by their paths; and the paths that no layout explains, each with the reason.
 
-    Args and errors as `nsnet.corpus.recognition.find_suites`.
+    Args:
+        names: paths below the tree's root, / separated.
+        folder, suite: as `nsnet.corpus.recognition.find_suites`.
+
+    Returns:
+        Roles, and reasons by path.
+
+    Raises:
+        ValueError: as there.
     """
     names = list(names)
     corpora = find_suites(names, folder, suite)

@@ -47,6 +47,12 @@ def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role]
         root: the tree.
         folder: what the tree is called where neither `suite` nor the manifest names a suite.
         suite: name of the suite, if the user says so.
+
+    Returns:
+        Roles in the order of the manifests, and folders.
+
+    Raises:
+        ValueError: as `manifest_roles`.
     """
     if suite is not None:
         known = named_suite(suite)
@@ -74,6 +80,12 @@ def assign_roles(
         paths: below the tree's root, as `nsnet.corpus.tree.file_names` gives them.
         listed, governed: of `listed_roles`.
         folder, suite: as there.
+
+    Returns:
+        Roles, the listed ones first; and reasons by path.
+
+    Raises:
+        ValueError: as `nsnet.corpus.layouts.roles`.
     """
     named = {role.path for role in listed}
     pictures = [path for path in paths if path not in named and not is_archive(path) and not path.endswith("/")]
@@ -97,6 +109,9 @@ def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:
         manifest: csv, jsonl or parquet; paths in it are relative to its own folder.
         prefix: that folder below the corpora's root, put before every path ("" for the root).
         suite: used where the manifest has no column of that name.
+
+    Returns:
+        A role for every row.
 
     Raises:
         ValueError: missing columns, or all faulty rows at once.

@@ -53,6 +53,9 @@ def find_suites(names: Iterable[str], folder: str, suite: str | None) -> dict[st
         folder: the root's own name.
         suite: name of the suite, if the user says so; then all of the tree is it.
 
+    Returns:
+        Suites by folder; what is no registered suite has its folder's name.
+
     Raises:
         ValueError: `suite` is nearly, but not quite, a registered one.
     """

@@ -22,6 +22,14 @@ def file_names(root: Path, named: Iterable[str], others: dict[str, int]) -> Iter
     a dot are passed over. A folder that cannot be listed is named too, with a / at the end.
     Files that are left alone are counted in `others` by suffix.
 
+    Args:
+        root: of the tree.
+        named: paths that are given whatever they look like.
+        others: gets the counts.
+
+    Yields:
+        Paths below `root`, each once.
+
     Raises:
         OSError: `root` cannot be listed.
     """
@@ -54,6 +62,9 @@ def leads_out(root: Path, name: str, listed: bool) -> bool:
         root: the tree.
         name: the file below it, / separated.
         listed: a manifest names the file: then only linked folders at the top of the tree count.
+
+    Returns:
+        Whether it does.
     """
     folder = name.rpartition("/")[0]
     bases = _bases(os.fspath(root), folder, listed)

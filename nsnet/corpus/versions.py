@@ -133,6 +133,12 @@ def pin(root: Path, samples: pl.DataFrame, images: pl.DataFrame, accessed: str) 
         root: the project.
         samples, images: tables of the corpus stage.
         accessed: day on which the pictures were fetched, YYYY-MM-DD.
+
+    Returns:
+        Provenance by suite, with its generators.
+
+    Raises:
+        OSError: data.dvc cannot be read or written.
     """
     corpora = {suite: _provenance(suite, accessed) for suite in samples["suite"].unique().sort()}
     used = images.filter(status="used").select("path", "image_id")

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from nsnet.core.faults import fault_lines
 from nsnet.core.names import near_names, unknown
-from nsnet.suites.models import Count, Generator, Pool, Protocol, Registry, Suite, TrainingSet, normalised
+from nsnet.suites.catalogue import Protocol, Registry, Suite
+from nsnet.suites.contents import Count, Generator, Pool, TrainingSet, normalised
 
 __all__ = [
     "Count",
@@ -81,6 +82,13 @@ def protocols() -> dict[str, Protocol]:
 
 def build_registry(raw_suites: dict[str, Any], raw_protocols: dict[str, Any]) -> Registry:
     """Validate a registry given as plain data, as the YAML files hold it.
+
+    Args:
+        raw_suites: by key.
+        raw_protocols: by name.
+
+    Returns:
+        The registry.
 
     Raises:
         ValueError: all faults at once, each with its place.
