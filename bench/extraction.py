@@ -39,7 +39,7 @@ import polars as pl
 import torch
 
 from nsnet.core.device import threads
-from nsnet.corpus.images import load_rgb
+from nsnet.corpus.images import decode_rgb
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN
 from nsnet.features.extraction import update_features
@@ -159,7 +159,7 @@ def _round(
 def _naive(tower: Backbone, pictures: dict[str, Path]) -> None:
     """What one would write first: a picture at a time, its views in one call, all cores; nothing is kept."""
     for image_id, path in pictures.items():
-        pixels = load_rgb(path)
+        pixels = decode_rgb(path.read_bytes())
         shown = [make_view(key.view, pixels, image_id, key.draw, tower.views).pixels for key in KEYS]
         tower.encode_patches(stack(shown, len(shown)))
 

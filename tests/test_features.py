@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from nsnet.corpus.images import load_rgb
+from nsnet.corpus.images import decode_rgb
 from nsnet.features import merge
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN, apply
@@ -61,14 +61,14 @@ def test_rows_are_what_the_tower_makes_of_each_view(
     files = {image_id: request.root / path for image_id, path in samples.select("image_id", "path").iter_rows()}
     for row in found.sample(12, seed=0).to_dicts():
         condition = JPEG if row["condition"] == "jpeg50" else CLEAN
-        pixels = apply(condition, load_rgb(files[row["image_id"]]), row["image_id"])
+        pixels = apply(condition, decode_rgb(files[row["image_id"]].read_bytes()), row["image_id"])
         view = make_view(row["view"], pixels, row["image_id"], row["draw"], backbone.views)
         assert row["rule"] == view.rule
         assert (backbone.encode_images(stack([view.pixels], BATCH))[0] == np.array(row["feature"], np.float32)).all()
     patches = pl.read_parquet(tmp_path / "store-out/patches.parquet")
     assert patches.equals(patches.sort("image_id", "condition", "slot")) and patches.height == 37 * 49
     image_id, name = sorted(roles)[0]
-    pixels = apply(JPEG if name == "jpeg50" else CLEAN, load_rgb(files[image_id]), image_id)
+    pixels = apply(JPEG if name == "jpeg50" else CLEAN, decode_rgb(files[image_id].read_bytes()), image_id)
     view = make_view("mosaic", pixels, image_id, 0, backbone.views)
     rows = patches.filter(image_id=image_id, condition=name)
     assert view.selection is not None

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from nsnet.corpus.images import Pixels, load_rgb
+from nsnet.corpus.images import Pixels, decode_rgb
 from nsnet.features import patches
 from nsnet.features.views import ViewSettings, make_view
 from tests.conftest import REALSET
@@ -60,7 +60,7 @@ def test_ranking_equals_the_loop_on_every_real_file() -> None:
 
 
 def _same_ranking(file: Path) -> bool:
-    pixels = load_rgb(file)
+    pixels = decode_rgb(file.read_bytes())
     found, expected = patches.spectral_entropy(pixels, 32), entropy_loop(pixels, 32)
     return bool((patches.rank(found) == patches.rank(expected)).all())
 

@@ -11,7 +11,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from nsnet.core.provenance import file_sha256
-from nsnet.corpus.images import Pixels, load_rgb
+from nsnet.corpus.images import Pixels, decode_rgb
 from nsnet.features.conditions import CLEAN, Condition, apply
 from nsnet.features.pictures import PictureDataset, PictureSource, ReplacedPicture
 from nsnet.features.pixels import PixelStore
@@ -35,7 +35,7 @@ def files(tmp_path: Path, picture: Pixels) -> dict[str, Path]:
 def test_views_are_those_of_the_decoded_file(files: dict[str, Path]) -> None:
     source = PictureSource(files, SETTINGS)
     image_id, path = next(iter(files.items()))
-    pixels = apply(JPEG, load_rgb(path), image_id)
+    pixels = apply(JPEG, decode_rgb(path.read_bytes()), image_id)
     assert (source.pixels(image_id, JPEG) == pixels).all()
     found = source.views(image_id, JPEG, [("mosaic", 1), ("crop", 0)])
     for view, (name, draw) in zip(found, [("mosaic", 1), ("crop", 0)], strict=True):

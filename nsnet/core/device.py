@@ -33,7 +33,7 @@ def beside(module: torch.nn.Module, batch: torch.Tensor) -> torch.nn.Module:
     """The module, moved to the device of a batch unless it is there.
 
     Args:
-        module: any.
+        module: with at least one parameter.
         batch: what it will be given.
 
     Returns:

@@ -23,6 +23,7 @@ def write_table(kind: type[Table], frame: pl.DataFrame, path: Path) -> None:
         path: of the file.
 
     Raises:
+        OSError: the file cannot be written.
         ValueError: the rows break the contract.
     """
     frame = check(kind, frame)

@@ -24,7 +24,7 @@ def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
         total: what it counts to.
 
     Yields:
-        A function of a count; does nothing where stderr is no terminal.
+        A function of a count; it shows nothing where stderr is no terminal.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -33,6 +33,7 @@ def read_values(path: Path) -> Any:
     """The plain values of a YAML file.
 
     Raises:
+        OSError: there is no such file, or it cannot be read.
         ValueError: the file is no YAML, or holds anchors, aliases or more than DEEPEST levels: a few
             lines of those grow to gigabytes.
     """
@@ -94,6 +95,7 @@ def load_section(path: Path, name: str, model: type[Model]) -> Model:
         The section's values.
 
     Raises:
+        OSError: as `read_values`.
         ValueError: as `read_values` and `validated`, or the file holds no sections.
     """
     values = read_values(path) or {}
@@ -114,6 +116,7 @@ def load_value(path: Path, place: str, kind: Any) -> Any:
         The value, as `kind`.
 
     Raises:
+        OSError: as `read_values`.
         ValueError: it is missing or of another type; as `read_values`.
     """
     value = read_values(path) or {}

@@ -37,7 +37,7 @@ def read_corpus(
         Sentences: images in = used + rejected, by reason, and what lies beside them.
 
     Raises:
-        FileNotFoundError, ValueError: as there.
+        OSError, ValueError: as there; OSError also if a table cannot be written.
     """
     with bar("corpus", None) as advance:
         corpus = ingest(root, paths.scan_index, suite, workers, allow_leakage, limits, advance)

@@ -100,7 +100,7 @@ def similarity(one: Int[np.ndarray, "side side"], two: Int[np.ndarray, "side sid
     """Correlation of two details, -1..1; None if one has less than LEAST_DETAIL.
 
     Args:
-        one, two: from `detail`, centred, integers.
+        one, two: from `detail`, of one shape.
 
     Returns:
         The correlation, or None.
@@ -144,7 +144,8 @@ def with_scopes(duplicates: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
         places: columns path, suite, split and label, a row for each role.
 
     Returns:
-        The pairs in their order, with the columns across_suites, across_splits and across_labels.
+        The pairs by path and original, with columns across_suites, across_splits and across_labels; false for
+        files without a role.
     """
     sql = """
         SELECT d.path, d.original, d.kind, d.distance, d.similarity, d.confirmed,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,11 +16,6 @@ Pixels = npt.NDArray[np.uint8]
 # and the forty others that Pillow knows. No registered suite has them, what published loaders make of them depends
 # on how Pillow was built, some of its readers start other programs (EPS), and TGA has no mark to be known by.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-
-
-def load_rgb(path: Path) -> UInt8[np.ndarray, "height width 3"]:
-    """Decode a file as `decode_rgb` does its bytes."""
-    return decode_rgb(path.read_bytes())
 
 
 def decode_rgb(content: bytes) -> UInt8[np.ndarray, "height width 3"]:

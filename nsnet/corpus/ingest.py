@@ -60,8 +60,12 @@ def ingest(
         limits: what is too large to be read.
         advance: told of every batch of files.
 
+    Returns:
+        The three tables, and what was counted on the way.
+
     Raises:
         FileNotFoundError: no such folder.
+        OSError: it cannot be listed, or `index` cannot be written.
         ValueError: no known layout, no usable picture, faults in a manifest, or leakage, all of them at once.
     """
     if not root.is_dir():

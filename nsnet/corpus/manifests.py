@@ -52,7 +52,8 @@ def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role]
         Roles in the order of the manifests, and folders.
 
     Raises:
-        ValueError: as `manifest_roles`.
+        OSError: `root` cannot be listed.
+        ValueError: as `manifest_roles` and `nsnet.suites.named_suite`.
     """
     if suite is not None:
         known = named_suite(suite)

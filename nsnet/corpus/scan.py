@@ -83,6 +83,12 @@ def scan(
         workers: processes that decode.
         limits: what is too large to be read.
         advance: told how many files were looked at.
+
+    Returns:
+        How many files were inspected, known already, and left alone by suffix.
+
+    Raises:
+        OSError: `root` cannot be listed, or `index` cannot be written.
     """
     root = root.absolute()
     # Of another tree nothing is known, though names, sizes and times were the same.
@@ -190,6 +196,9 @@ def inspect_named(root: Path, name: str, listed: bool, previous: str | None, lim
         listed: a manifest names the file, rather than the walk through the tree.
         previous: hash of what was found at the last scan, of a file of this size.
         limits: what is too large to be read.
+
+    Returns:
+        What the file is, used or rejected with a reason; None if nothing has changed.
     """
     path = root / name
     if name.endswith("/"):

@@ -46,7 +46,7 @@ def uniform(rng: np.random.Generator, low: float, high: float) -> float:
         low, high: ends of the interval.
 
     Returns:
-        Below `high`.
+        A float64 number in [low, high).
     """
     return low + (high - low) * rng.random()
 
@@ -60,7 +60,7 @@ def uniforms(rng: np.random.Generator, low: float, high: float, count: int) -> E
         count: how many.
 
     Returns:
-        float64 (count,).
+        float64 (count,), in [low, high).
     """
     return low + (high - low) * rng.random(count)
 
@@ -76,7 +76,7 @@ def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Image:
         shape: of the result.
 
     Returns:
-        float32, mean 0, variance 1.
+        float32 of that shape, mean 0, variance 1, multiples of 2^-16.
     """
     return settle(rng.standard_normal(shape))
 

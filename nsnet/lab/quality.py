@@ -24,7 +24,7 @@ def degrade(image: PILImage.Image, word: str, rng: np.random.Generator) -> PILIm
 
     Args:
         image: 8-bit RGB.
-        word: of QUALITIES.
+        word: of WORDS.
         rng: draws the strength.
 
     Returns:
@@ -58,10 +58,10 @@ def recompress(image: PILImage.Image, quality: int) -> PILImage.Image:
 
     Args:
         image: 8-bit RGB.
-        quality: 1 to 95.
+        quality: 1 to 100, as libjpeg counts.
 
     Returns:
-        8-bit RGB.
+        8-bit RGB, of the same size.
     """
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)

@@ -67,7 +67,7 @@ def draw_scene(rng: np.random.Generator, side: int | None = None) -> Scene:
 
     Args:
         rng: draws the words.
-        side: of the vocabulary.
+        side: 0, 1 or None; see `sides`.
 
     Returns:
         The scene.
@@ -82,14 +82,17 @@ def draw_scene(rng: np.random.Generator, side: int | None = None) -> Scene:
 
 
 def render(scene: Scene, rng: np.random.Generator) -> Image:
-    """Render the scene's radiance: float32 (SIZE, SIZE, 3), linear light in [0, 1].
+    """Render the scene's radiance.
 
     Args:
         scene: its words.
-        rng: draws place, size, angle and light.
+        rng: draws place, size, angle, texture, colours, light and relief.
 
     Returns:
-        float32 (SIZE, SIZE, 3).
+        float32 (SIZE, SIZE, 3), linear light in [0, 1].
+
+    Raises:
+        ValueError: unknown shape or texture.
     """
     radius = uniform(rng, 58, 88)
     angle = np.deg2rad(uniform(rng, -18, 18))

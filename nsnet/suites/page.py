@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from nsnet.suites import protocols, suites
-from nsnet.suites.models import Count, Generator, Protocol, Suite
+from nsnet.suites.catalogue import Protocol, Suite
+from nsnet.suites.contents import Count, Generator
 
 COMMAND = "nsnet suites page > docs/suites.md"
 INTRODUCTION = """\

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import yaml
@@ -17,6 +17,22 @@ from nsnet.lab.portable import Image
 REGISTRY = Path(__file__).parent / "simulators.yaml"
 
 
+class Simulate(Protocol):
+    """What each of the forty functions in this package's modules is; their docstrings say how the artefact is made."""
+
+    def __call__(self, image: Image, rng: np.random.Generator, strength: float, /) -> Image:
+        """Make a fake of a photograph.
+
+        Args:
+            image: float32 (H, W, 3), display-referred (gamma 1/2.2) in [0, 1]; sides are multiples of 8, from 128 on.
+            rng: what is drawn at random; a simulator may leave it alone.
+            strength: share of the full artefact, in (0, 1].
+
+        Returns:
+            The fake, float32 of the same shape; values may leave [0, 1] and are clipped when saved.
+        """
+
+
 @dataclass(frozen=True)
 class Simulator:
     """A simulated generator: a photograph goes in, a fake comes out.
@@ -25,13 +41,13 @@ class Simulator:
         key: name in tables.
         family: one of the five families, which is also the module of `apply`.
         strength: share of the full artefact, in (0, 1].
-        apply: (float32 (H, W, 3) picture in [0, 1], rng, strength) to a picture of the same shape.
+        apply: the function that makes a fake of a photograph.
     """
 
     key: str
     family: str
     strength: float
-    apply: Callable[[Image, np.random.Generator, float], Image]
+    apply: Simulate
 
 
 @functools.cache

@@ -44,7 +44,7 @@ def shrink(image: Image, factor: float, kernel: PILImage.Resampling = Resampling
         kernel: one of Pillow's.
 
     Returns:
-        float32, sides rounded.
+        float32 (H / factor, W / factor, C), sides rounded.
     """
     return resize(image, tuple(round(side / factor) for side in image.shape[:2]), kernel)
 
