@@ -84,7 +84,7 @@ def planned(values: dict[str, Any], table: pl.DataFrame | None = None, **changes
     conditions = changes.pop("conditions", {"clean": CLEAN})
     bases = changes.pop("bases", {one.name: BASIS for one in sets})
     backbone = changes.pop("backbone", FakeBackbone())
-    return {one.told: one.run_id for one in plan(Train.model_validate(values), sets, conditions, backbone, bases)}
+    return {one.title: one.run_id for one in plan(Train.model_validate(values), sets, conditions, backbone, bases)}
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:

@@ -65,11 +65,11 @@ def load_detector(file: Path, sha256: str | None, backbone: Mapping[str, Any] | 
     """
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist: run `dvc repro train`")
-    found = file_sha256(file)
-    if sha256 is not None and found != sha256:
+    checksum = file_sha256(file)
+    if sha256 is not None and checksum != sha256:
         raise ValueError(
-            f"{file} is damaged: it has sha256 {found[:12]}, its run was kept with {sha256[:12]}; delete the file and"
-            " run `dvc repro train`"
+            f"{file} is damaged: it has sha256 {checksum[:12]}, its run was kept with {sha256[:12]}; delete the file"
+            " and run `dvc repro train`"
         )
     facts, tensors = _read(file)
     settings = _settings(file, facts)
@@ -110,8 +110,8 @@ def _settings(file: Path, facts: Mapping[str, Any]) -> DetectorSettings:
         kind = detector_class(str(values.get("kind"))).Settings
         return kind.model_validate(values)
     except ValidationError as error:
-        told = "; ".join(line.strip() for line in fault_lines(error, kind))
-        raise ValueError(f"{file} has settings that no {values['kind']} detector has: {told}") from error
+        reasons = "; ".join(line.strip() for line in fault_lines(error, kind))
+        raise ValueError(f"{file} has settings that no {values['kind']} detector has: {reasons}") from error
     except ValueError as error:
         raise ValueError(f"{file} has settings of no known detector: {error}") from error
 
@@ -120,10 +120,11 @@ def _same_backbone(file: Path, own: Mapping[str, Any], asked: Mapping[str, Any])
     if digest(own) == digest(asked):
         return
     differ = sorted(name for name in {*own, *asked} if own.get(name) != asked.get(name))
-    told = "; ".join(f"{name}: {own.get(name)!r}, not {asked.get(name)!r}" for name in differ)
+    differences = "; ".join(f"{name}: {own.get(name)!r}, not {asked.get(name)!r}" for name in differ)
     raise ValueError(
         f"{file} was trained on backbone {digest(own)} ({own.get('model')}), but is asked to score features of"
-        f" {digest(asked)} ({asked.get('model')}): {told}. Run `dvc repro train`, or restore the section backbone"
+        f" {digest(asked)} ({asked.get('model')}): {differences}. Run `dvc repro train`, or restore the section"
+        " backbone"
     )
 
 

@@ -79,16 +79,16 @@ def read_head(file: Path, width: int) -> dict[str, torch.Tensor]:
     if not file.is_file():
         raise FileNotFoundError(f"{file} does not exist: expected the weights of a published head")
     try:
-        found = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
+        content = load_file(file) if file.suffix == ".safetensors" else torch.load(file, "cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, *GARBLED) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{file} cannot be read ({reason}): expected tensors, as .safetensors or .pth") from error
     expected = {"weight": (1, width), "bias": (1,)}
-    tensors = found if isinstance(found, dict) else {}
+    tensors = content if isinstance(content, dict) else {}
     if {name: _shape(value) for name, value in tensors.items()} != expected:
-        told = ", ".join(f"{name} {_shape(value)}" for name, value in tensors.items()) or type(found).__name__
+        held = ", ".join(f"{name} {_shape(value)}" for name, value in tensors.items()) or type(content).__name__
         raise ValueError(
-            f"{file} holds {told}; expected weight (1, {width}) and bias (1,), for this backbone's features"
+            f"{file} holds {held}; expected weight (1, {width}) and bias (1,), for this backbone's features"
         )
     return {name: tensors[name].float() for name in expected}
 

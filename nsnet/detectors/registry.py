@@ -45,13 +45,15 @@ def detector_class(kind: str) -> type[Detector]:
     if kind in _plugins():
         point = _plugins()[kind]
         try:
-            found = point.load()
+            plugin = point.load()
         except (ImportError, AttributeError) as error:
-            raise ValueError(f"{_told(point)} cannot be loaded: {error}") from error
-        settings = getattr(found, "Settings", None)
+            raise ValueError(f"{_title(point)} cannot be loaded: {error}") from error
+        settings = getattr(plugin, "Settings", None)
         if not (isinstance(settings, type) and issubclass(settings, DetectorSettings)):
-            raise ValueError(f"{_told(point)} has no Settings, a subclass of nsnet.detectors.settings.DetectorSettings")
-        return found
+            raise ValueError(
+                f"{_title(point)} has no Settings, a subclass of nsnet.detectors.settings.DetectorSettings"
+            )
+        return plugin
     raise unknown("kind of detector", kind, kinds())
 
 
@@ -66,16 +68,16 @@ def settings_class(kind: str) -> type[DetectorSettings]:
 
 @functools.cache  # reading what is installed takes tens of milliseconds
 def _plugins() -> dict[str, EntryPoint]:
-    found: dict[str, EntryPoint] = {}
+    points: dict[str, EntryPoint] = {}
     for point in entry_points(group=GROUP):
-        twin = found.setdefault(point.name, point)
+        twin = points.setdefault(point.name, point)
         if point.name in _SHIPPED or twin.value != point.value:
             other = _SHIPPED[point.name][1] if point.name in _SHIPPED else twin.value
-            raise ValueError(f"{_told(point)} has the name of another, {other}: uninstall one of the packages")
-    return found
+            raise ValueError(f"{_title(point)} has the name of another, {other}: uninstall one of the packages")
+    return points
 
 
-def _told(point: EntryPoint) -> str:
+def _title(point: EntryPoint) -> str:
     package = point.dist.name if point.dist else "unknown"
     return f"kind of detector {point.name!r} ({point.value}, package {package})"
 

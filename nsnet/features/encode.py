@@ -130,9 +130,9 @@ def encode_views(
         pixels = stack([view.pixels for view in part], batch)
         mosaics = sorted(asked & set(range(start, start + len(part))))
         if mosaics:
-            found, slots = backbone.encode_patches(pixels)
+            encoded, slots = backbone.encode_patches(pixels)
             patches |= {row: slots[row - start] for row in mosaics}
         else:
-            found = backbone.encode_images(pixels)
-        features.append(found[: len(part)])
+            encoded = backbone.encode_images(pixels)
+        features.append(encoded[: len(part)])
     return np.concatenate(features), patches

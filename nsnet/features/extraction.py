@@ -161,8 +161,8 @@ def wants_patches(asked: bool | Literal["auto"], samples: Path, backbone: Backbo
     if asked != "auto":
         return asked
     with duckdb.connect() as connection:
-        found = connection.execute("SELECT count(DISTINCT image_id) FROM read_parquet(?)", [str(samples)]).fetchall()
-    return backbone.has_patches and found[0][0] <= AUTO_PATCHES
+        rows = connection.execute("SELECT count(DISTINCT image_id) FROM read_parquet(?)", [str(samples)]).fetchall()
+    return backbone.has_patches and rows[0][0] <= AUTO_PATCHES
 
 
 def describe_store(store: Path, backbone: Backbone, request: Request) -> None:

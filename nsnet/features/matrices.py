@@ -55,7 +55,7 @@ class FeatureReader:
                 params={"table": str(self.table), **asked},
             ).to_arrow_reader(ROWS)
             matrix: np.ndarray | None = None
-            found = np.zeros(len(image_ids), bool)
+            filled = np.zeros(len(image_ids), bool)
             for batch in rows:
                 if batch.num_rows == 0:
                     continue
@@ -64,10 +64,10 @@ class FeatureReader:
                 if matrix is None:
                     matrix = np.empty((len(image_ids), values.shape[1]), np.float32)
                 place = batch["place"].to_numpy()
-                matrix[place], found[place] = values, True
-        if not found.all() or matrix is None:
-            first = image_ids[int(np.argmin(found))] if len(image_ids) else "none was asked for"
-            raise ValueError(self._missing(asked, int((~found).sum()), first))
+                matrix[place], filled[place] = values, True
+        if not filled.all() or matrix is None:
+            first = image_ids[int(np.argmin(filled))] if len(image_ids) else "none was asked for"
+            raise ValueError(self._missing(asked, int((~filled).sum()), first))
         return matrix
 
     def _missing(self, asked: dict[str, str | int], count: int, first: str) -> str:
@@ -76,10 +76,10 @@ class FeatureReader:
                 "SELECT DISTINCT backbone_id, condition, view, draw FROM read_parquet(?) ORDER BY ALL",
                 [str(self.table)],
             ).fetchall()
-        told = "; ".join(f"backbone {b}, condition {c}, view {v}, draw {d}" for b, c, v, d in there) or "no features"
+        held = "; ".join(f"backbone {b}, condition {c}, view {v}, draw {d}" for b, c, v, d in there) or "no features"
         return (
             f"{count} pictures have no feature of backbone {asked['backbone']}, condition {asked['condition']}, view"
-            f" {asked['view']}, draw {asked['draw']} (the first: {first}). {self.table} holds: {told}. Is the view"
+            f" {asked['view']}, draw {asked['draw']} (the first: {first}). {self.table} holds: {held}. Is the view"
             " among features.views, the draw below features.draws, the condition in train.conditions (for training"
             " pictures) or evaluate.conditions (for test pictures)? Then run `dvc repro features`"
         )

@@ -173,21 +173,21 @@ def read_part(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         content = path.read_bytes()
     except FileNotFoundError as error:  # another process may have set it aside
         raise DamagedPart(f"{path} is gone") from error
-    found = hashlib.sha256(content).hexdigest()
-    if path.name != f"part-{found}.parquet":
+    checksum = hashlib.sha256(content).hexdigest()
+    if path.name != f"part-{checksum}.parquet":
         aside = path.with_name(path.name + DAMAGED)
         path.replace(aside)
-        told = f"{path} is damaged (its sha256 is {found}): set aside as {aside.name}, its pictures are encoded again"
-        print(told, file=sys.stderr)
-        raise DamagedPart(told)
+        sentence = f"{path} is damaged (its sha256 is {checksum}): set aside as {aside.name}, to be encoded again"
+        print(sentence, file=sys.stderr)
+        raise DamagedPart(sentence)
     return pq.read_table(pa.BufferReader(content), columns=columns, use_threads=False)
 
 
 def read_stats(part: Path) -> dict[str, int | float]:
     """Seconds and counts behind a part; empty if that file is missing or unreadable, which harms no feature."""
     try:
-        found = json.loads(part.with_suffix(".json").read_text(encoding="utf-8"))
+        stats = json.loads(part.with_suffix(".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    numbers = found.items() if isinstance(found, dict) else ()
+    numbers = stats.items() if isinstance(stats, dict) else ()
     return {name: value for name, value in numbers if isinstance(value, int | float)}

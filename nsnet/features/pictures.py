@@ -55,9 +55,9 @@ class PictureSource:
             content = path.read_bytes()
         except OSError as error:
             raise ReplacedPicture(f"{path}: cannot be read ({error.strerror}), expected {image_id}") from error
-        found = hashlib.sha256(content).hexdigest()
-        if found != image_id:
-            raise ReplacedPicture(f"{path}: has sha256 {found}, expected {image_id}")
+        checksum = hashlib.sha256(content).hexdigest()
+        if checksum != image_id:
+            raise ReplacedPicture(f"{path}: has sha256 {checksum}, expected {image_id}")
         return content
 
     def show(self, content: bytes, image_id: str, condition: Condition, keys: Iterable[Key]) -> list[View]:

@@ -71,11 +71,11 @@ class PixelStore:
         with atomic_path(path) as temporary:
             block = np.lib.format.open_memmap(temporary, "w+", np.uint8, (len(image_ids), size, size, 3))
             reserve(temporary)
-            for place, found in enumerate(self._views(condition, view, draw, image_ids)):
-                if isinstance(found, View):
-                    block[place] = found.pixels
+            for place, shown in enumerate(self._views(condition, view, draw, image_ids)):
+                if isinstance(shown, View):
+                    block[place] = shown.pixels
                 else:
-                    faults.append(found)
+                    faults.append(shown)
             refuse(faults)
             block.flush()
             del block

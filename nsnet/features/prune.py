@@ -44,7 +44,7 @@ def usage(store: Path) -> list[Usage]:
     for path in sorted(store.glob("*/*/*/*/part-*.parquet")):
         backbone_id, condition_id, suite = path.relative_to(store).parts[:3]
         groups[backbone_id, condition_id, suite].append(path)
-    found = []
+    rows = []
     for (backbone_id, condition_id, suite), parts in groups.items():
         record = _note(store / backbone_id / "backbone.json")
         names = [str(record[key]) for key in ("model", "weights") if record.get(key)]
@@ -53,7 +53,7 @@ def usage(store: Path) -> list[Usage]:
         for part in parts:
             for name, value in read_stats(part).items():
                 totals[name] += value
-        found.append(
+        rows.append(
             Usage(
                 backbone_id,
                 " ".join(names) or "?",
@@ -66,7 +66,7 @@ def usage(store: Path) -> list[Usage]:
                 {name: totals[f"{name}_seconds"] for name in ("read", "decode", "forward", "write")},
             )
         )
-    return found
+    return rows
 
 
 def stale_paths(store: Path, backbone_id: str, condition_ids: Sequence[str], image_ids: set[str]) -> Iterator[Path]:
@@ -117,7 +117,7 @@ def delete(path: Path) -> None:
 
 def _note(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}

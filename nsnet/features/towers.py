@@ -47,11 +47,11 @@ def pooled_and_tokens(
     Returns:
         (b, d) and (b, tokens, d).
     """
-    found = visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True, output_fmt="NLC")
-    tokens = found["image_intermediates"][-1]
+    outputs = visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True, output_fmt="NLC")
+    tokens = outputs["image_intermediates"][-1]
     if isinstance(visual, TimmModel):
-        return found["image_features"], visual.head(visual.trunk.fc_norm(tokens))
-    return found["image_features"], tokens if visual.proj is None else tokens @ visual.proj
+        return outputs["image_features"], visual.head(visual.trunk.fc_norm(tokens))
+    return outputs["image_features"], tokens if visual.proj is None else tokens @ visual.proj
 
 
 def slot_means(tokens: Float[torch.Tensor, "b tokens d"], grid: int) -> Float[torch.Tensor, "b slots d"]:

@@ -47,9 +47,9 @@ def open_model(settings: sections.Backbone, device: str) -> tuple[Any, str]:
             shipped ones that were changed.
     """
     if settings.model == LAB_MODEL:
-        found, pinned = file_sha256(LAB_WEIGHTS), LAB_SHA256.read_text().split()[0]
-        if found != pinned:
-            raise ValueError(f"{LAB_WEIGHTS.name} has sha256 {found}, expected {pinned}: restore the shipped file")
+        checksum, pinned = file_sha256(LAB_WEIGHTS), LAB_SHA256.read_text().split()[0]
+        if checksum != pinned:
+            raise ValueError(f"{LAB_WEIGHTS.name} has sha256 {checksum}, expected {pinned}: restore the shipped file")
         name = f"{FOLDER}{LAB_CLIP}"
     else:
         name = settings.model
@@ -61,8 +61,8 @@ def open_model(settings: sections.Backbone, device: str) -> tuple[Any, str]:
                 name, device=device, require_pretrained=settings.weights != RANDOM, **options
             )
         except (RuntimeError, OSError, UnpicklingError, SafetensorError) as error:
-            told = str(error).splitlines()[0]
-            raise ValueError(f"backbone: cannot load {settings.model}: {told}\n{_ways(settings.model)}") from error
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"backbone: cannot load {settings.model}: {reason}\n{_ways(settings.model)}") from error
     model.eval().requires_grad_(False)
     return model, name
 
@@ -96,17 +96,19 @@ def _options(settings: sections.Backbone) -> dict[str, Any]:
 
 def _preprocessing(model: str, tags: list[str]) -> dict[str, Any]:
     """Mean and standard deviation that all published weights of an architecture were trained with."""
-    found = {
+    preprocessings = {
         (tuple(facts["mean"]), tuple(facts["std"]))
         for facts in (open_clip.get_pretrained_cfg(model, tag) for tag in tags)
         if facts.get("mean") and facts.get("std")
     }
-    if len(found) > 1:
+    if len(preprocessings) > 1:
         raise ValueError(
-            f"backbone.weights: weights of {model} are published with {len(found)} preprocessings, and a file does not"
-            f" say which is its own: put it into a folder with open_clip_config.json, and name {FOLDER}FOLDER as model"
+            f"backbone.weights: weights of {model} are published with {len(preprocessings)} preprocessings, and a file does"
+            f" not say which is its own: put it into a folder with open_clip_config.json, and name {FOLDER}FOLDER as model"
         )
-    return {name: value for facts in found for name, value in zip(("image_mean", "image_std"), facts, strict=True)}
+    return {
+        name: value for facts in preprocessings for name, value in zip(("image_mean", "image_std"), facts, strict=True)
+    }
 
 
 def _ways(model: str) -> str:

@@ -78,9 +78,9 @@ class RunStore:
 
     def _verify(self, run_id: str, facts: Mapping[str, Any], name: str) -> None:
         file, expected = self.folder / run_id / name, facts[SUMS[name]]
-        found = file_sha256(file)
-        if found != expected:
-            raise ValueError(f"{file} has sha256 {found[:12]}, expected {expected[:12]}")
+        checksum = file_sha256(file)
+        if checksum != expected:
+            raise ValueError(f"{file} has sha256 {checksum[:12]}, expected {expected[:12]}")
 
     def facts(self, run_id: str) -> dict[str, Any]:
         """Facts of a run; its files are not looked at.

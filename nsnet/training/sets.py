@@ -49,7 +49,7 @@ def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
         ValueError: all sets at once that lack reals or fakes in a split, or call a picture both.
     """
     rows = samples.filter(pl.col("split") != "test", pl.col("training_set").is_not_null())
-    found, faults = [], []
+    sets, faults = [], []
     for (name,), part in rows.sort("training_set").group_by("training_set", maintain_order=True):
         splits = {}
         for split in ("train", "validation"):
@@ -64,9 +64,9 @@ def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
             splits[split] = Pictures(tuple(labelled["image_id"]), tuple(labels))
         checksum = digest({split: [pictures.image_ids, pictures.labels] for split, pictures in splits.items()})
         suites = tuple(part["suite"].unique().sort())
-        found.append(TrainingSet(str(name), suites, splits["train"], splits["validation"], checksum))
-    if not found:
+        sets.append(TrainingSet(str(name), suites, splits["train"], splits["validation"], checksum))
+    if not sets:
         faults.append("  the table samples has no training pictures")
     if faults:
         raise ValueError("no detector can be trained on these training sets:\n" + "\n".join(faults))
-    return found
+    return sets

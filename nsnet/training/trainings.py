@@ -90,7 +90,7 @@ class Training:
     run_id: str
 
     @property
-    def told(self) -> str:
+    def title(self) -> str:
         """How messages call it."""
         return f"{self.detector} on {self.pictures.name}, {self.condition.name}, seed {self.seed}"
 
@@ -113,7 +113,7 @@ def plan(
     Raises:
         ValueError: a file that a detector is made from is missing, or two trainings are one and the same.
     """
-    found: list[Training] = []
+    trainings: list[Training] = []
     faults = []
     for name in sorted(train.detectors):
         settings = train.detectors[name].canonical()
@@ -136,11 +136,11 @@ def plan(
             own = {"data": pictures.checksum, "condition": condition.id, "seed": seed, "basis": _basis(basis, needs)}
             context = Context(backbone.record, backbone.width, basis, seed)
             run_id = digest(shared | own)
-            found.append(Training(name, settings, pictures, condition, seed, needs, compute, context, code, run_id))
-    faults += _twins(found)
+            trainings.append(Training(name, settings, pictures, condition, seed, needs, compute, context, code, run_id))
+    faults += _twins(trainings)
     if faults:
         raise ValueError("the trainings of params.yaml cannot be planned:\n" + "\n".join(faults))
-    return sorted(found, key=lambda one: (one.pictures.name, one.condition.name, one.detector, one.seed))
+    return sorted(trainings, key=lambda one: (one.pictures.name, one.condition.name, one.detector, one.seed))
 
 
 def train_missing(
@@ -158,19 +158,19 @@ def train_missing(
         Facts of each run by run_id (nsnet.training.runs), and how many were trained now.
     """
 
-    def inputs(one: Training) -> tuple[Any, ...]:
+    def shown(one: Training) -> tuple[Any, ...]:
         return one.pictures.name, one.condition.name, one.needs.reads, one.needs.view, one.needs.draws
 
-    found: dict[str, dict[str, Any]] = {}
+    kept: dict[str, dict[str, Any]] = {}
     trained = 0
-    for training in sorted(trainings, key=inputs):  # those of the same examples one after the other
+    for training in sorted(trainings, key=shown):  # those of the same examples one after the other
         facts = store.find(training.run_id)
         if facts is None:
             facts = _train(training, store, material)
             trained += 1
-        found[training.run_id] = facts
+        kept[training.run_id] = facts
         advance(1)
-    return found, trained
+    return kept, trained
 
 
 def run_row(training: Training, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,7 +221,7 @@ def _train(training: Training, store: RunStore, material: Material) -> dict[str,
             scores = detector.score(runner.batches(validation, ROWS[needs.reads]))
             threshold = choose_threshold(scores, validation.labels)
     except ValueError as error:
-        raise ValueError(f"training {training.told}: {error}") from error
+        raise ValueError(f"training {training.title}: {error}") from error
     detector.module().to("cpu")
     rows = pl.DataFrame({"image_id": pictures.validation.image_ids, "score": scores})
     figures = {
@@ -264,4 +264,5 @@ def _twins(trainings: list[Training]) -> Iterator[str]:
     for training in trainings:
         twin = first.setdefault(training.run_id, training)
         if twin is not training:
-            yield f"  {training.told}: the same pictures, condition and settings as {twin.told}; leave one of them out"
+            same = f"the same pictures, condition and settings as {twin.title}"
+            yield f"  {training.title}: {same}; leave one of them out"
