@@ -103,8 +103,9 @@ def _preprocessing(model: str, tags: list[str]) -> dict[str, Any]:
     }
     if len(preprocessings) > 1:
         raise ValueError(
-            f"backbone.weights: weights of {model} are published with {len(preprocessings)} preprocessings, and a file does"
-            f" not say which is its own: put it into a folder with open_clip_config.json, and name {FOLDER}FOLDER as model"
+            f"backbone.weights: weights of {model} are published with {len(preprocessings)} preprocessings, and a"
+            " file does not say which is its own: put it into a folder with open_clip_config.json, and name"
+            f" {FOLDER}FOLDER as model"
         )
     return {
         name: value for facts in preprocessings for name, value in zip(("image_mean", "image_std"), facts, strict=True)
