@@ -43,10 +43,11 @@ from nsnet.corpus.images import decode_rgb
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN
 from nsnet.features.extraction import update_features
+from nsnet.features.jobs import Request
 from nsnet.features.merge import write_tables
 from nsnet.features.parts import part_folder, part_table, write_part
 from nsnet.features.pictures import Key, PictureSource
-from nsnet.features.plan import Plan, Request
+from nsnet.features.plan import Plan
 from nsnet.features.settings import Backbone as Settings
 from nsnet.features.views import View, make_view
 from nsnet.params import load_params

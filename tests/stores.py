@@ -13,8 +13,8 @@ from nsnet.core.provenance import file_sha256
 from nsnet.features.backbone import Backbone
 from nsnet.features.conditions import CLEAN, Condition
 from nsnet.features.extraction import Counts, update_features
+from nsnet.features.jobs import Request
 from nsnet.features.pictures import Key
-from nsnet.features.plan import Request
 from nsnet.features.settings import Jpeg
 
 JPEG = Condition("jpeg50", (Jpeg(op="jpeg", quality=50),))

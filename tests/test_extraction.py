@@ -17,9 +17,10 @@ import pytest
 from nsnet.features import extraction, merge
 from nsnet.features.backbone import Backbone, load_backbone
 from nsnet.features.encode import run_job
+from nsnet.features.jobs import Request, part_size
 from nsnet.features.parts import read_stats
 from nsnet.features.pictures import ReplacedPicture
-from nsnet.features.plan import Plan, Request, part_size
+from nsnet.features.plan import Plan
 from nsnet.features.prune import usage
 from nsnet.params import Params
 from tests.conftest import ROOT

@@ -17,9 +17,9 @@ from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN, apply
 from nsnet.features.contracts import Features, Patches
 from nsnet.features.extraction import Counts, keys_of
+from nsnet.features.jobs import Request
 from nsnet.features.matrices import FeatureReader
 from nsnet.features.pictures import Key
-from nsnet.features.plan import Request
 from nsnet.features.prune import delete, stale_paths
 from nsnet.features.views import make_view
 from nsnet.params import Params
@@ -154,11 +154,11 @@ def test_prune_deletes_what_nobody_asks_for_and_nothing_else(
     assert list(stale_paths(store, backbone.id, [CLEAN.id, JPEG.id], everything)) == []
     assert list(stale_paths(store, backbone.id, [CLEAN.id], everything)) == [store / backbone.id / JPEG.id]
     assert list(stale_paths(store, "other", [CLEAN.id], everything)) == [store / backbone.id]
-    (store / ".plan-1").mkdir()
+    (store / ".plan.1").mkdir()
     update.parts()[0].write_bytes(b"")
     for path in list(stale_paths(store, backbone.id, [CLEAN.id], everything)):
         delete(path)
-    assert not (store / ".plan-1").exists() and not list(store.rglob("*.damaged"))
+    assert not (store / ".plan.1").exists() and not list(store.rglob("*.damaged"))
     few = update.some(request_of, GENERATORS[:1])
     gone = list(stale_paths(store, backbone.id, [CLEAN.id], set(pl.read_parquet(few.samples)["image_id"])))
     assert gone and all(GENERATORS[0] not in path.parts for path in gone)

@@ -54,6 +54,7 @@ def test_the_next_writer_sweeps_what_a_killed_one_left(tmp_path: Path) -> None:
     assert killed.returncode == -9
     left = sorted(path.name for path in tmp_path.iterdir())
     assert len(left) == 2 and left[1].endswith(".tmp.duckdb.wal")
+    (tmp_path / left[0].replace("first", "plan").replace("duckdb", "d")).mkdir()  # a folder, as the features' plan has
     own = left[0].split(".")[2].partition("@")[2]
     living = [f".other.{os.getpid()}@{own}.tmp.csv", ".other.999999999@another-machine.tmp.csv", ".other.notes.tmp.csv"]
     for name in living:

@@ -7,6 +7,7 @@ import hashlib
 import os
 import platform
 import re
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,8 +35,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
         OSError: the disk is full, whatever kind of error the writing library makes of that.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}{_machine()}.tmp{target.suffix}")
+    sweep(target.parent)
+    temporary = temporary_name(target)
     try:
         yield temporary
         temporary.replace(target)
@@ -47,19 +48,25 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _machine() -> str:
-    """A mark of this machine, so that none takes another's process for a dead one of its own."""
-    return "@" + re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40]
+def temporary_name(target: Path) -> Path:
+    """A name beside `target` that says which process of which machine writes there."""
+    return target.with_name(f".{target.stem}.{os.getpid()}{_machine()}.tmp{target.suffix}")
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed writers left in a folder, and the log that DuckDB puts beside its file."""
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder under temporary names, and the logs of DuckDB beside it."""
     pattern = re.compile(rf"\..*\.(\d+){_machine()}\.tmp(\.[^.]+)?(\.wal)?")
     with os.scandir(folder) as entries:
         matches = [pattern.fullmatch(entry.name) for entry in entries if entry.name.startswith(".")]
     for match in matches:
         if match and not _runs(int(match[1])):
-            (folder / match[0]).unlink(missing_ok=True)
+            leftover = folder / match[0]
+            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+
+
+def _machine() -> str:
+    """A mark of this machine, so that none takes another's process for a dead one of its own."""
+    return "@" + re.sub(r"[^A-Za-z0-9-]", "-", platform.node())[:40]
 
 
 def _runs(process: int) -> bool:

@@ -19,7 +19,7 @@ from nsnet.features.backbone import load_backbone
 from nsnet.features.conditions import choose
 from nsnet.features.contracts import Features, Patches
 from nsnet.features.extraction import Counts, keys_of, update_features
-from nsnet.features.plan import Request
+from nsnet.features.jobs import Request
 from nsnet.features.settings import Backbone, Conditions
 from nsnet.features.settings import Features as Extraction
 

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from nsnet.features.backbone import Backbone, stack
+from nsnet.features.jobs import Job
 from nsnet.features.parts import part_folder, part_table, write_part
 from nsnet.features.pictures import Key, PictureSource, ReplacedPicture
-from nsnet.features.plan import Job
 from nsnet.features.views import View
 
 

@@ -25,9 +25,10 @@ from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
 from nsnet.features.encode import Done, run_together
+from nsnet.features.jobs import SMALL_PART, Job, Request
 from nsnet.features.merge import Incomplete, write_tables
 from nsnet.features.pictures import Key, refuse
-from nsnet.features.plan import SMALL_PART, Job, Plan, Request
+from nsnet.features.plan import Plan
 from nsnet.features.settings import Features
 
 # Above this many pictures, the features of patches are made only if asked for by name:

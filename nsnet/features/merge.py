@@ -23,15 +23,16 @@ from nsnet.core.contracts import check
 from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.contracts import Features, Patches
+from nsnet.features.jobs import Request
 from nsnet.features.parts import DamagedPart, parquet_options, read_part
-from nsnet.features.plan import Plan, Request
+from nsnet.features.plan import Plan
+from nsnet.features.rows import NUMBERS, feature_rows, patch_rows
 
 # Bytes of features that a bucket may hold, and that are gathered before they are dealt out.
 BUCKET = 64_000_000
 GATHERED = 16_000_000
 THREADS = 2
 DIGITS = "0123456789abcdef"
-_NUMBERS = {"float32": (pl.Float32, 4), "float16": (pl.Float16, 2)}
 _KEPT = ["image_id", "view", "draw", "rule", "feature", "rows", "cols", "entropy", "patches"]
 
 
@@ -53,7 +54,7 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
     """
     request = plan.request
     numbers = len(request.keys) * width + (slots * width if request.patches else 0)
-    digits = bucket_digits(plan.counts()[0] * numbers * _NUMBERS[request.dtype][1])
+    digits = bucket_digits(plan.counts()[0] * numbers * NUMBERS[request.dtype][1])
     folder = plan.scratch / "buckets"
     _deal(plan, folder, digits)
     with atomic_path(features) as one, atomic_path(patches) as other, ExitStack() as stack:
@@ -86,61 +87,6 @@ def bucket_digits(size: int) -> int:
     while size > BUCKET * 16**digits:
         digits += 1
     return digits
-
-
-def feature_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> pl.DataFrame:
-    """Rows of the table features from those of parts, in order.
-
-    Args:
-        rows: of parts, with the condition's name.
-        backbone_id: hash of the backbone record.
-        width: d.
-        dtype: float32 or float16.
-
-    Returns:
-        Rows sorted by image_id, condition, view and draw.
-    """
-    return rows.sort("image_id", "condition", "view", "draw").select(
-        "image_id",
-        pl.lit(backbone_id).alias("backbone_id"),
-        "condition",
-        "view",
-        "draw",
-        "rule",
-        pl.col("feature").cast(pl.Array(_NUMBERS[dtype][0], width)),
-    )
-
-
-def patch_rows(rows: pl.DataFrame, backbone_id: str, width: int, dtype: str) -> pl.DataFrame:
-    """Rows of the table patches: one for each slot of the mosaics of draw 0.
-
-    Args:
-        rows, backbone_id, width, dtype: as `feature_rows`.
-
-    Returns:
-        Rows sorted by image_id, condition and slot.
-    """
-    mosaics = rows.filter(pl.col("rows").is_not_null(), pl.col("draw") == 0).sort("image_id", "condition")
-    slots = mosaics["rows"].list.len()
-    kind = pl.Array(_NUMBERS[dtype][0], width)
-    if mosaics.height and mosaics["patches"].null_count() == 0:
-        content = b"".join(mosaics["patches"])
-        feature = pl.Series("feature", np.frombuffer(content, f"<f{_NUMBERS[dtype][1]}").reshape(-1, width), kind)
-    else:
-        feature = pl.Series("feature", [None], dtype=kind).new_from_index(0, int(slots.sum()))
-    return (
-        mosaics.select(
-            "image_id",
-            pl.lit(backbone_id).alias("backbone_id"),
-            "condition",
-            pl.int_ranges(0, slots, dtype=pl.Int32).alias("slot"),
-            pl.col("rows").alias("row"),
-            pl.col("cols").alias("col"),
-            "entropy",
-        )
-        .explode("slot", "row", "col", "entropy")
-        .with_columns(feature)
-    )
 
 
 def _append(writer: pq.ParquetWriter, rows: pa.Table) -> None:

@@ -7,10 +7,8 @@ dictionaries in memory.
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,68 +16,14 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from nsnet.features.conditions import Condition
+from nsnet.core.files import sweep, temporary_name
+from nsnet.features.jobs import Job, Request, part_size
 from nsnet.features.parts import DamagedPart, part_files, read_part
 from nsnet.features.pictures import Key
 
-# Pictures in a part: what a kill loses, and few enough files for a million pictures.
-PART = 64
-# Parts of this many pictures, where there are so few that whole ones would leave a worker idle.
-SMALL_PART = 16
 # What DuckDB may hold; beyond, it uses the disk.
 MEMORY = "256MB"
-SCRATCH = ".plan-"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the tables features and patches are to hold.
-
-    Attributes:
-        images, samples: Parquet files of these tables.
-        root: folder that images.path is below.
-        train: conditions of training and validation pictures.
-        test: conditions of test pictures.
-        keys: (view, draw) of every picture.
-        dtype: float32 or float16.
-        patches: whether the features of patches are wanted, of the mosaic's draw 0.
-    """
-
-    images: Path
-    samples: Path
-    root: Path
-    train: Sequence[Condition]
-    test: Sequence[Condition]
-    keys: Sequence[Key]
-    dtype: str
-    patches: bool
-
-    @property
-    def conditions(self) -> list[Condition]:
-        """All conditions, each id once."""
-        return list({condition.id: condition for condition in [*self.train, *self.test]}.values())
-
-
-@dataclass(frozen=True)
-class Job:
-    """A batch of pictures of one generator under one condition: independent of every other, and picklable.
-
-    Attributes:
-        suite, generator: where the part goes.
-        condition: what is done to the pictures.
-        pictures: image_id and file of each.
-        keys: (view, draw) that all of them lack.
-        dtype: of the part.
-        patches: whether the mosaic of draw 0 gets features of its patches.
-    """
-
-    suite: str
-    generator: str
-    condition: Condition
-    pictures: tuple[tuple[str, Path], ...]
-    keys: tuple[Key, ...]
-    dtype: str
-    patches: bool
+SCRATCH = ".plan."
 
 
 class Plan:
@@ -87,7 +31,7 @@ class Plan:
 
     def __init__(self, request: Request, store: Path, backbone_id: str) -> None:
         self.request, self.store, self.backbone_id = request, store, backbone_id
-        self.scratch = store / f"{SCRATCH}{os.getpid()}"
+        self.scratch = temporary_name(store / "plan")
         self._conditions = request.conditions
         self._names = list(dict.fromkeys(condition.name for condition in [*request.train, *request.test]))
         self._keys = sorted(request.keys)
@@ -95,8 +39,10 @@ class Plan:
         self._numbers = itertools.count()
 
     def __enter__(self) -> Plan:
+        self.store.mkdir(parents=True, exist_ok=True)
+        sweep(self.store)
         shutil.rmtree(self.scratch, ignore_errors=True)
-        self.scratch.mkdir(parents=True)
+        self.scratch.mkdir()
         spill = str(self.scratch / "temporary")
         settings: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": spill}
         self.sql = duckdb.connect(self.scratch / "plan.duckdb", config=settings)
@@ -229,20 +175,6 @@ _MISSING = (
     "SELECT picture, condition, key FROM (SELECT DISTINCT picture, condition FROM wanted) CROSS JOIN keys"
     " ANTI JOIN stored USING (picture, condition, key)"
 )
-
-
-def part_size(pictures: int, workers: int) -> int:
-    """Pictures in a part: whole parts, unless smaller ones keep all workers busy to the end.
-
-    Args:
-        pictures: to be encoded.
-        workers: that encode.
-
-    Returns:
-        At least 1.
-    """
-    even = pictures // (4 * workers) // SMALL_PART * SMALL_PART
-    return max(min(even, PART), min(SMALL_PART, -(-pictures // workers)), 1)
 
 
 def _numbered(rows: pa.Table, condition: int, part: int) -> pa.Table:

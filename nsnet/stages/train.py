@@ -21,10 +21,11 @@ from nsnet.semantics.contracts import SemanticBasis
 from nsnet.semantics.null_space import load_basis
 from nsnet.training.contracts import Runs
 from nsnet.training.examples import FeatureSource, Material, PixelSource
+from nsnet.training.execution import run_row, train_missing
 from nsnet.training.runs import RunStore
 from nsnet.training.sets import training_sets
 from nsnet.training.settings import Train
-from nsnet.training.trainings import NamedBackbone, Training, plan, run_row, train_missing
+from nsnet.training.trainings import NamedBackbone, Training, plan
 
 
 def planned(paths: Paths, backbone: NamedBackbone) -> list[Training]:

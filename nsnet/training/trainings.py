@@ -1,34 +1,24 @@
-"""What params.yaml asks to be trained, as values with an identity; and the training of what is not there yet."""
+"""What params.yaml asks to be trained, as values with an identity."""
 
 from __future__ import annotations
 
 import hashlib
 import inspect
 import itertools
-import json
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from nsnet.core.device import one_thread
-from nsnet.core.origin import describe
 from nsnet.core.provenance import PACKAGE, code_checksum, digest, file_sha256
-from nsnet.detectors.files import save_detector
 from nsnet.detectors.protocol import Context, Needs
 from nsnet.detectors.registry import detector_class
 from nsnet.detectors.settings import DetectorSettings
-from nsnet.detectors.thresholds import balanced_accuracy, choose_threshold
 from nsnet.features.conditions import Condition
-from nsnet.training.examples import Material
-from nsnet.training.runner import Compute, Runner, resolve
-from nsnet.training.runs import RunStore
+from nsnet.training.runner import Compute, resolve
 from nsnet.training.sets import TrainingSet
 from nsnet.training.settings import Train
 
@@ -42,8 +32,6 @@ CODE = (
     "detectors/protocol.py",
     "detectors/thresholds.py",
 )
-# Validation pictures scored at a time.
-ROWS = {"features": 4096, "pixels": 256}
 Bases = Mapping[str, npt.NDArray[np.float64]]
 
 
@@ -141,107 +129,6 @@ def plan(
     if faults:
         raise ValueError("the trainings of params.yaml cannot be planned:\n" + "\n".join(faults))
     return sorted(trainings, key=lambda one: (one.pictures.name, one.condition.name, one.detector, one.seed))
-
-
-def train_missing(
-    trainings: list[Training], store: RunStore, material: Material, advance: Callable[[int], None]
-) -> tuple[dict[str, dict[str, Any]], int]:
-    """Train what the store lacks, each run kept as soon as it is done: a killed call goes on where it was.
-
-    Args:
-        trainings: from `plan`.
-        store: where runs are kept.
-        material: their examples.
-        advance: told one for each training, kept or new.
-
-    Returns:
-        Facts of each run by run_id (nsnet.training.runs), and how many were trained now.
-    """
-
-    def shown(one: Training) -> tuple[Any, ...]:
-        return one.pictures.name, one.condition.name, one.needs.reads, one.needs.view, one.needs.draws
-
-    kept: dict[str, dict[str, Any]] = {}
-    trained = 0
-    for training in sorted(trainings, key=shown):  # those of the same examples one after the other
-        facts = store.find(training.run_id)
-        if facts is None:
-            facts = _train(training, store, material)
-            trained += 1
-        kept[training.run_id] = facts
-        advance(1)
-    return kept, trained
-
-
-def run_row(training: Training, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the table runs: names as params.yaml has them now, figures as the run was kept.
-
-    Args:
-        training: as planned.
-        facts: kept with its run.
-
-    Returns:
-        Values by column.
-    """
-    record, settings = training.context.backbone, training.settings
-    return {
-        "run_id": training.run_id,
-        "detector": training.detector,
-        "training_set": training.pictures.name,
-        "train_condition": training.condition.name,
-        "seed": training.seed,
-        "kind": settings.kind,
-        "view": settings.view,
-        "null_space": getattr(settings, "null_space", "none"),
-        "adapter": getattr(settings, "adapter", False),
-        "contrastive": getattr(settings, "contrastive", False),
-        "params": json.dumps(settings.model_dump(mode="json", exclude={"seeds"}), sort_keys=True),
-        **{name: facts[name] for name in ("chosen", "threshold", "validation_acc", "device", "precision")},
-        "detector_sha256": facts["detector_sha256"],
-        "code_checksum": training.code,
-        "data_checksum": training.pictures.checksum,
-        "backbone_id": digest(dict(record)),
-        "backbone": json.dumps(dict(record), sort_keys=True),
-        "origin": describe(training.pictures.suites, record["model"], record["weights"]),
-    }
-
-
-def _train(training: Training, store: RunStore, material: Material) -> dict[str, Any]:
-    pictures, needs, compute = training.pictures, training.needs, training.compute
-    train = material.examples(pictures.train, needs, training.condition)
-    validation = material.examples(pictures.validation, needs, training.condition)
-    start = time.perf_counter()
-    runner = Runner(compute, training.seed, store.checkpoints(training.run_id))
-    small = compute.device == "cpu" and needs.reads == "features"
-    try:
-        with one_thread() if small else nullcontext():
-            detector = detector_class(training.settings.kind)(training.settings, training.context)
-            chosen = dict(detector.fit(train, validation, runner))
-            detector.module().eval()
-            scores = detector.score(runner.batches(validation, ROWS[needs.reads]))
-            threshold = choose_threshold(scores, validation.labels)
-    except ValueError as error:
-        raise ValueError(f"training {training.title}: {error}") from error
-    detector.module().to("cpu")
-    rows = pl.DataFrame({"image_id": pictures.validation.image_ids, "score": scores})
-    figures = {
-        "chosen": json.dumps(chosen, sort_keys=True),
-        "threshold": threshold,
-        "validation_acc": balanced_accuracy(scores, validation.labels),
-        "device": compute.device,
-        "precision": compute.precision,
-        "detector_sha256": "",
-    }
-    facts = {
-        **run_row(training, figures),
-        "condition_id": training.condition.id,
-        "seconds": round(time.perf_counter() - start, 3),
-    }
-
-    def save(file: Path) -> str:
-        return save_detector(detector, training.settings, training.context, file)
-
-    return store.keep(training.run_id, facts, save, rows)
 
 
 def _basis(basis: npt.NDArray[np.float64], needs: Needs) -> str | int | None:
