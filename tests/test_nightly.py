@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -16,18 +20,20 @@ import pytest
 import yaml
 
 from nsnet.nightly.reproduction import reproduce
-from tests.conftest import DETECTORS, ROOT, environment, make_project
+from tests.conftest import DETECTORS, ROOT, environment, make_project, run
+
+RUN = ("deployment", "run", "nsnet/nightly-eval", "--watch", "--watch-timeout", "300")
 
 
 @contextmanager
-def process(command: list[str], folder: Path, settings: dict[str, str]) -> Iterator[None]:
+def process(command: list[str], folder: Path, settings: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """A background process and its children, stopped at the end."""
-    log = (folder / f"{command[1]}.log").open("w")
+    log = (folder / f"{command[1]}.log").open("a")
     with subprocess.Popen(
         command, cwd=folder, env=settings, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
     ) as started:
         try:
-            yield
+            yield started
         finally:
             started.send_signal(signal.SIGTERM)
             try:
@@ -37,11 +43,47 @@ def process(command: list[str], folder: Path, settings: dict[str, str]) -> Itera
             log.close()
 
 
+@dataclass
+class Served:
+    """A project, the settings of its Prefect, and a server that can be killed and started again."""
+
+    folder: Path
+    settings: dict[str, str]
+    url: str
+    running: ExitStack
+
+    def start(self) -> None:
+        port = self.url.removesuffix("/api").rpartition(":")[2]
+        serve = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+        self.server = self.running.enter_context(process(serve, self.folder, self.settings))
+        _wait(lambda: httpx.get(f"{self.url}/health").status_code == 200, 90)
+
+    def work(self) -> None:
+        work = ["prefect", "worker", "start", "--pool", "nsnet-local", "--type", "process"]
+        self.running.enter_context(process(work, self.folder, self.settings))
+        _wait(lambda: httpx.get(f"{self.url}/work_pools/nsnet-local").status_code == 200, 60)
+
+    def kill(self) -> None:
+        """The server and its children, without a chance to say anything."""
+        os.killpg(self.server.pid, signal.SIGKILL)
+        self.server.wait()
+
+    def prefect(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["prefect", *words], cwd=self.folder, env=self.settings, capture_output=True, text=True, timeout=400
+        )
+
+    def states(self) -> list[str]:
+        """Of all runs of the flow, the first first."""
+        runs = httpx.post(f"{self.url}/flow_runs/filter", json={"sort": "EXPECTED_START_TIME_ASC"}).json()
+        return [
+            run["state"]["type"] for run in runs if run["state"]["type"] != "SCHEDULED" or not run["auto_scheduled"]
+        ]
+
+
 @pytest.fixture
-def served(
-    project: Path, copy_of: Callable[[Path], Path], tmp_path: Path
-) -> Iterator[tuple[Path, dict[str, str], str]]:
-    """A copy of the tiny project, the settings and the address of a server with a worker."""
+def served(project: Path, copy_of: Callable[[Path], Path], tmp_path: Path) -> Iterator[Served]:
+    """A copy of the tiny project with a server, a worker and the deployment."""
     copy = copy_of(project)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -53,12 +95,13 @@ def served(
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_WORKER_QUERY_SECONDS": "1",
     }
-    serve = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
-    with process(serve, copy, settings):
-        _wait(lambda: httpx.get(f"{url}/health").status_code == 200, 90)
-        with process(["prefect", "worker", "start", "--pool", "nsnet-local", "--type", "process"], copy, settings):
-            _wait(lambda: httpx.get(f"{url}/work_pools/nsnet-local").status_code == 200, 60)
-            yield copy, settings, url
+    with ExitStack() as running:
+        served = Served(copy, settings, url, running)
+        served.start()
+        served.work()
+        deployed = served.prefect("--no-prompt", "deploy", "--all")
+        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        yield served
 
 
 def _wait(ready: Callable[[], bool], seconds: float) -> None:
@@ -73,15 +116,10 @@ def _wait(ready: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.3)
 
 
-def test_deployment_runs_to_a_leaderboard_artifact(served: tuple[Path, dict[str, str], str]) -> None:
-    folder, settings, url = served
-    for command in (
-        ["prefect", "--no-prompt", "deploy", "--all"],
-        ["prefect", "deployment", "run", "nsnet/nightly-eval", "--watch", "--watch-timeout", "180"],
-    ):
-        finished = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
-        assert finished.returncode == 0, finished.stdout + finished.stderr
-    assert "Completed" in finished.stdout
+def test_deployment_runs_to_a_leaderboard_artifact(served: Served) -> None:
+    folder, url = served.folder, served.url
+    finished = served.prefect(*RUN)
+    assert finished.returncode == 0 and "Completed" in finished.stdout, finished.stdout + finished.stderr
     [artifact] = httpx.post(f"{url}/artifacts/filter", json={"artifacts": {"key": {"any_": ["leaderboard"]}}}).json()
     assert artifact["type"] == "table"
     assert "LAB: simulated generators" in artifact["description"]
@@ -92,10 +130,48 @@ def test_deployment_runs_to_a_leaderboard_artifact(served: tuple[Path, dict[str,
     assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
     # A night that finds other data than the committed stops before it runs anything.
     (folder / "data/test/1_fake/copy_move/00000.jpg").unlink()
-    drifted = subprocess.run(command, cwd=folder, env=settings, capture_output=True, text=True)
-    assert drifted.returncode == 1
+    assert served.prefect(*RUN).returncode == 1
     logs = httpx.post(f"{url}/logs/filter", json={"sort": "TIMESTAMP_DESC"}).json()
     assert any("lab/copy_move: 0 added, 1 removed, 0 changed" in line["message"] for line in logs)
+
+
+def test_two_nights_at_once_run_one_after_the_other(served: Served) -> None:
+    folder = served.folder
+    shutil.rmtree(folder / "tables")  # so that there is something to do
+    for _ in range(2):
+        assert served.prefect(*RUN[:3]).returncode == 0
+    _wait(lambda: "RUNNING" in served.states(), 60)
+    assert served.states().count("RUNNING") == 1
+    _wait(lambda: served.states() == ["COMPLETED"] * 2, 240)
+    assert run(folder, "git", "status", "--porcelain", "tables", "dvc.lock").stdout == ""
+
+
+def test_dvc_refuses_a_second_run_in_one_line(project: Path, copy_of: Callable[[Path], Path]) -> None:
+    copy = copy_of(project)
+    lines: list[str] = []
+    holder = "import sys, zc.lockfile; lock = zc.lockfile.LockFile('.dvc/tmp/lock'); print('held', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holder], cwd=copy, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        with pytest.raises(RuntimeError, match="Unable to acquire lock"):
+            reproduce(copy, lines.append)
+        other.kill()
+
+
+def test_a_server_killed_in_mid_run_costs_that_night_only(served: Served) -> None:
+    folder = served.folder
+    shutil.rmtree(folder / "store/features")
+    shutil.rmtree(folder / "artifacts")
+    shutil.rmtree(folder / ".dvc/cache")
+    assert served.prefect(*RUN[:3]).returncode == 0
+    _wait(lambda: (folder / "store/features").exists(), 120)
+    served.kill()
+    time.sleep(3)
+    served.start()
+    finished = served.prefect(*RUN)
+    assert finished.returncode == 0 and "Completed" in finished.stdout, finished.stdout + finished.stderr
+    assert run(folder, "git", "status", "--porcelain", "tables", "dvc.lock").stdout == ""
 
 
 def test_failed_pipeline_is_told_with_its_last_lines(tmp_path: Path) -> None:
