@@ -11,6 +11,7 @@ from nsnet.core.files import atomic_path, safe_path
 from nsnet.core.origin import describe
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
+from nsnet.core.printing import printable
 from nsnet.evaluation.settings import Evaluate
 from nsnet.reporting.plots import audit_plot, generators_plot, spectrum_plot
 from nsnet.reporting.tables import label, printed, training_sets
@@ -42,7 +43,8 @@ def write_tables(paths: Paths, trained: Paths, settings: Evaluate, flag_auc: flo
         texts = {"bias_audit": [notes[0], *_findings(connection, flag_auc)]}
         for table in printed(connection):
             lines = texts.get(table.report.name, [*notes, *([table.report.note] if table.report.note else [])])
-            text = f"# {table.title}\n\n" + "\n\n".join(lines) + "\n\n" + table.markdown
+            heading = printable("\n\n".join([f"# {table.title}", *lines]), kept="\n")
+            text = f"{heading}\n\n{table.markdown}"
             for suffix, content in (("md", text), ("csv", table.csv)):
                 with atomic_path(safe_path(paths.tables, table.name, suffix=f".{suffix}")) as temporary:
                     temporary.write_text(content, encoding="utf-8")
