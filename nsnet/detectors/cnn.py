@@ -73,10 +73,10 @@ class CnnDetector:
         settings, network = self.settings, self.network
         weights = class_weights(train.labels).to(trainer.device)
 
-        def loss(module: Any, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-            flips = torch.rand(len(inputs)) < 0.5  # from the trainer's generator, on the CPU whatever the device
-            inputs[flips] = inputs[flips].flip(2)
-            return balanced_bce(module(inputs), labels, weights)
+        def loss(module: Any, pixels: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            flips = torch.rand(len(pixels)) < 0.5  # from the trainer's generator, on the CPU whatever the device
+            pixels[flips] = pixels[flips].flip(2)
+            return balanced_bce(module(pixels), labels, weights)
 
         optimiser = torch.optim.AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay)
         steps = settings.epochs * -(-len(train.labels) // settings.batch)

@@ -148,10 +148,10 @@ class LinearDetector:
         weights = class_weights(train.labels).to(trainer.device)
         bce_weight = settings.bce_weight if settings.contrastive else 1.0
 
-        def loss(module: Any, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        def loss(module: Any, features: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
             losses = [
                 nsnet_loss(logits, decoupled, labels, weights, bce_weight, settings.temperature)
-                for logits, decoupled in module(inputs)
+                for logits, decoupled in module(features)
             ]
             return torch.stack(losses).sum()
 

@@ -124,8 +124,8 @@ class Runner:
             order.epoch = epoch
             with torch.random.fork_rng(devices=[] if self.device.type == "cpu" else None):
                 torch.manual_seed(_seed(self.seed, epoch, 1))
-                for inputs, labels, share, last in batches:
-                    value = loss(wrapped, inputs, labels)
+                for part, labels, share, last in batches:
+                    value = loss(wrapped, part, labels)
                     fabric.backward(value if share == 1 else value * share)
                     if last:
                         stepper.step()
