@@ -38,6 +38,9 @@ def weakest_strength(key: str, params: Params, per_class: int) -> float:
 
     Returns:
         The strength, in (0, 1].
+
+    Raises:
+        ValueError: as `learnability`.
     """
     failed, learned = 0, round(1 / STEP)
     while learned - failed > 1:
@@ -62,6 +65,9 @@ def learnability(key: str, strength: float, params: Params, per_class: int) -> f
 
     Returns:
         Balanced accuracy at 0.5.
+
+    Raises:
+        ValueError: unknown simulator, faults in train.defaults.cnn, or cuda is asked for and there is none.
     """
     shown = params.backbone
     views = ViewSettings(shown.patch_size * shown.grid, shown.patch_size, shown.grid, shown.lowest, shown.interpolation)

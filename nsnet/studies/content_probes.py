@@ -39,6 +39,10 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
         Per rank: `content`, accuracy of telling the two content sides apart; `fake`, of
         telling fakes after unbiased training; `fake, biased`, after training under the
         planted bias. Chance is 0.5.
+
+    Raises:
+        FileNotFoundError, ValueError: as `read_table`, `load_params`, `load_directions`, `load_backbone`
+            and `FeatureReader.matrix`.
     """
     from nsnet.features.backbone import load_backbone  # open_clip takes seconds
 
