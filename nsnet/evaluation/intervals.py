@@ -40,16 +40,6 @@ class Estimate:
     high: float
 
 
-def percentile(draws: Float64[np.ndarray, " rows"]) -> Interval:
-    """Percentile interval of bootstrap draws, (1 + draws,); entry 0, the sample itself, is left out.
-
-    For comparison: it is empty where all draws agree, and too short near the edge.
-    """
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(draws[1:], [tail, 1 - tail])
-    return float(low), float(high)
-
-
 def share_interval(successes: float, n: float) -> Interval:
     """Wilson's score interval of a share (Wilson 1927; Brown, Cai & DasGupta 2001, equation 4).
 

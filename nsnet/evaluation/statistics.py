@@ -6,26 +6,23 @@ numbers: every detector meets the same draws, so differences are paired.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float64
 
 from nsnet.core.contracts import make
-from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, Group, groups_of, pictures_of
+from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, Results
-from nsnet.evaluation.intervals import Estimate, metric_estimates, sample_size
-from nsnet.evaluation.means import Array, Mean, benchmark, difference_estimate, estimate, population, unpaired
+from nsnet.evaluation.intervals import Estimate, metric_estimates
+from nsnet.evaluation.means import Array
 from nsnet.evaluation.metrics import METRICS, RealPool
-from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
+from nsnet.evaluation.resampling import resamples
 from nsnet.evaluation.settings import Evaluate
+from nsnet.evaluation.summaries import Row, bounded, difference_rows, mean_rows, summaries_of
 
-Row = dict[str, Any]
 COMPARED = ("acc", "ap", "auroc", "acc_validation")
 
 
@@ -36,16 +33,6 @@ class Evaluation:
     results: pl.DataFrame
     means: pl.DataFrame
     differences: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A detector's metric on a group, (seeds, generators, 1 + draws), and its means; population is None of few."""
-
-    values: Array
-    size: int
-    benchmark: Mean
-    population: Mean | None
 
 
 def evaluate_runs(
@@ -86,12 +73,12 @@ def evaluate_runs(
         common = {**dict(zip(keys, place, strict=True)), "condition": condition}
         for group in groups_of(contests, str(place[0])):
             for metric in METRICS:
-                summaries = _summaries(trained, drawn[metric], group, metric, settings)
+                summaries = summaries_of(trained, drawn[metric], group, metric, settings)
                 labels = common | {"suite": group.table, "group": group.name, "metric": metric}
                 labels["n_generators"] = len(group.members)
-                rows[1].extend(labels | row for row in _mean_rows(summaries))
+                rows[1].extend(labels | row for row in mean_rows(summaries))
                 if metric in COMPARED and group.name in (HELD_OUT, IN_DOMAIN):
-                    rows[2].extend(labels | row for row in _difference_rows(summaries, group, settings))
+                    rows[2].extend(labels | row for row in difference_rows(summaries, group, settings))
         advance(len(trained))
     order = [*keys, "suite", "condition", "group", "metric", "detector"]
     return Evaluation(
@@ -159,74 +146,5 @@ def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> 
             "n_real": len(pairing.real),
             "n_fake": len(pairing.fake),
             "backbone_id": run["backbone_id"],
-            **_bounded(bounds, 0),
+            **bounded(bounds, 0),
         }
-
-
-def _summaries(
-    trained: list[Row], drawn: Float64[np.ndarray, "runs contests rows"], group: Group, metric: str, settings: Evaluate
-) -> dict[str, Summary]:
-    """Each detector's mean over its seeds and a group."""
-    size = sample_size(metric, group.n_real, group.n_fake)
-    summaries = {}
-    for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
-        values = drawn[list(members)][:, group.members]
-        summaries[detector] = Summary(values, size, *_means(values, group, settings))
-    return summaries
-
-
-def _means(values: Array, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
-    seeds = _seed_weights(len(values), settings.bootstrap, settings.seed)
-    name = f"{group.table}/{group.name}"
-    generators = _generator_weights(len(group.members), settings.bootstrap, settings.seed, name)
-    return benchmark(values, seeds), population(values, seeds, generators)
-
-
-# Drawn once for all detectors and metrics.
-_seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
-_generator_weights = functools.lru_cache(16)(generator_draws)
-
-
-def _mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
-    for detector, summary in summaries.items():
-        row = {"detector": detector, "n_seeds": len(summary.values)}
-        far = estimate(summary.population, summary.size) if summary.population else None
-        yield row | _bounded(estimate(summary.benchmark, summary.size), 0) | _population(far, 0)
-
-
-def _difference_rows(summaries: dict[str, Summary], group: Group, settings: Evaluate) -> Iterator[Row]:
-    """Both orders of every two detectors; the second is the first with its sign turned."""
-    for first, second in itertools.combinations(summaries, 2):
-        one, other = summaries[first], summaries[second]
-        here, elsewhere = _difference(one, other, group, settings)
-        near = difference_estimate(here, one.benchmark, other.benchmark, one.size)
-        far = None
-        if elsewhere and one.population and other.population:
-            far = difference_estimate(elsewhere, one.population, other.population, one.size)
-        for detector, reference, sign in ((first, second, 1), (second, first, -1)):
-            bounds = _bounded(_turned(near, sign), -1)
-            row = {"detector": detector, "reference": reference, "difference": bounds.pop("value"), **bounds}
-            yield row | _population(_turned(far, sign) if far else None, -1)
-
-
-def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
-    """The paired mean of first minus second; seeds pair up where there are as many, or one on a side."""
-    if len(one.values) == len(other.values) or 1 in (len(one.values), len(other.values)):
-        return _means(one.values - other.values, group, settings)
-    elsewhere = unpaired(one.population, other.population) if one.population and other.population else None
-    return unpaired(one.benchmark, other.benchmark), elsewhere
-
-
-def _turned(figure: Estimate, sign: int) -> Estimate:
-    return figure if sign > 0 else Estimate(-figure.value, -figure.high, -figure.low)
-
-
-def _bounded(figure: Estimate, least: float) -> Row:
-    """Value and interval; sums of weights may leave the range of a metric by a rounding."""
-    value, low, high = (min(1.0, max(least, end)) for end in (figure.value, figure.low, figure.high))
-    return {"value": value, "ci_low": low, "ci_high": high}
-
-
-def _population(figure: Estimate | None, least: float) -> Row:
-    bounds = _bounded(figure, least) if figure else {"ci_low": None, "ci_high": None}
-    return {"population_low": bounds["ci_low"], "population_high": bounds["ci_high"]}

@@ -1,0 +1,84 @@
+"""The commands on pictures of one's own: `nsnet ingest` and `nsnet score`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from nsnet.cli.project import project
+from nsnet.core.console import clear_errors
+from nsnet.core.paths import Paths
+
+app = typer.Typer()
+
+
+@app.command()
+def ingest(
+    folder: Annotated[Path, typer.Argument(help="Folder of real pictures.")],
+    out: Annotated[Path, typer.Option(help="Where to write the tables images and samples.")],
+    suite: Annotated[str | None, typer.Option(help="Name of the suite; found from the tree if left out.")] = None,
+    workers: Annotated[int, typer.Option(help="Processes that decode.")] = 1,
+    allow_leakage: Annotated[
+        list[str] | None, typer.Option(help="Test generator or real pool (suite/name) that may be in training.")
+    ] = None,
+) -> None:
+    """Read a folder of pictures: hash, decode, format, size, mode, JPEG quality, duplicates.
+
+    Layouts: those of the registered suites (`nsnet suites list`), 0_real/ beside 1_fake/ (also
+    below a generator's folder), real/ beside fake/<generator>/, or a manifest (csv, jsonl,
+    parquet) with at least the columns path and label.
+
+    Example:
+
+      nsnet ingest photos --out work/photos
+    """
+    from nsnet.corpus.account import read_corpus
+
+    with clear_errors():
+        print(read_corpus(folder, Paths(out), suite, workers, allow_leakage or []))
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="Folder that was ingested.")],
+    out: Annotated[Path, typer.Option(help="The --out of `nsnet ingest`; gets features, scores and tables.")],
+    detectors: Annotated[
+        Path | None, typer.Option(help="Folder of `nsnet runs export`; the project's, else the lab's that ship.")
+    ] = None,
+) -> None:
+    """Score an ingested folder with trained detectors, and write its tables.
+
+    Detectors are those of the last `dvc repro`; outside of a project, three that were trained
+    in the lab and mean nothing for real pictures.
+
+    Examples:
+
+      nsnet ingest photos --out work/photos && nsnet score photos --out work/photos
+
+      nsnet score photos --out work/photos --detectors exported
+    """
+    from nsnet.core.parquet import read_table
+    from nsnet.core.template import template_folder
+    from nsnet.evaluation.folder import score_folder, shown_of
+    from nsnet.params import load_params
+    from nsnet.reporting.views import open_tables
+    from nsnet.reporting.writing import origin_of, write_tables
+    from nsnet.training.contracts import Runs
+    from nsnet.training.exports import SHIPPED
+
+    with clear_errors():
+        here, mine = Paths(out), project()
+        trained = Paths(detectors) if detectors else mine if mine.table(Runs).exists() else SHIPPED
+        settings = mine.params if mine.params.exists() else template_folder() / mine.params.name
+        params = load_params(settings)
+        evaluation = shown_of(params.evaluate, read_table(Runs, trained.table(Runs)))
+        sections = (params.audit, params.backbone, params.conditions, params.features, evaluation)
+        counts = score_folder(folder, here, trained, *sections)
+        write_tables(here, trained, evaluation, params.audit.flag_auc)
+        with open_tables(here, trained, evaluation) as connection:
+            origin = origin_of(connection)
+    print(f"{counts.computed} images encoded, {counts.cached} already known; tables in {here.tables}/")
+    Console(stderr=True).print(f"[bold]{origin}[/bold]")
