@@ -15,7 +15,6 @@ from nsnet.core.printing import printable
 
 mpl.use("Agg")
 mpl.rcParams["svg.hashsalt"] = "nsnet"
-mpl.rcParams["text.parse_math"] = False  # names may hold dollars
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 FAMILY_GAP = 0.8
 
@@ -49,13 +48,13 @@ def generators_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path
         mine = rows.filter(detector=detector)
         ys = [places[generator] + shift for generator in mine["generator"]]
         errors = [(mine["value"] - mine["value_low"]).clip(0), (mine["value_high"] - mine["value"]).clip(0)]
-        axes.errorbar(mine["value"], ys, xerr=errors, fmt="o", ms=3.5, lw=1, color=colour, label=printable(detector))
-    axes.set_yticks(list(places.values()), [printable(name) for name in places], fontsize=7)
+        axes.errorbar(mine["value"], ys, xerr=errors, fmt="o", ms=3.5, lw=1, color=colour, label=_plain(detector))
+    axes.set_yticks(list(places.values()), [_plain(name) for name in places], fontsize=7)
     beside = axes.secondary_yaxis("right")
-    beside.set_yticks([place for _, place in families], [printable(name) for name, _ in families], fontsize=7)
+    beside.set_yticks([place for _, place in families], [_plain(name) for name, _ in families], fontsize=7)
     beside.tick_params(length=0)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
-    axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=printable(title), xlim=(0, 1.02))
+    axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=_plain(title), xlim=(0, 1.02))
     axes.set_ylim(at - FAMILY_GAP, -1)
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
@@ -77,7 +76,7 @@ def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
     axes.errorbar(rows["auc"], places, xerr=errors, fmt="none", lw=1, color=GREY)
     colours = [ORANGE if flagged else BLUE for flagged in rows["flagged"]]
     axes.scatter(rows["auc"], places, s=14, zorder=3, c=colours)
-    names = [printable(f"{suite}/{generator}") for suite, generator in rows.select("suite", "generator").iter_rows()]
+    names = [_plain(f"{suite}/{generator}") for suite, generator in rows.select("suite", "generator").iter_rows()]
     axes.set_yticks(places, names, fontsize=7)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
     axes.axvline(flag_auc, color=ORANGE, lw=0.8, ls="--")
@@ -101,11 +100,16 @@ def spectrum_plot(spectrum: pl.DataFrame, path: Path) -> None:
         for retained, colour, label in ((True, ORANGE, "semantic (removed)"), (False, GREY, "null space (kept)")):
             rows = mine.filter(retained=retained)
             axes.semilogy(rows["k"] + 1, rows["singular_value"].clip(1e-12), "o", ms=3, color=colour, label=label)
-        title = printable(f"Spectrum of the training captions: {name}")
+        title = _plain(f"Spectrum of the training captions: {name}")
         axes.set(xlabel="direction", ylabel="singular value", title=title)
         axes.legend(frameon=False)
         axes.grid(alpha=0.3)
     _save(figure, path)
+
+
+def _plain(text: str) -> str:
+    """Names as they are: no control characters, and no dollars that begin a formula."""
+    return printable(text).replace("$", r"\$")
 
 
 def _save(figure: Figure, path: Path) -> None:
