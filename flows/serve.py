@@ -23,8 +23,7 @@ from nsnet.core.names import unknown
 from nsnet.core.paths import Paths
 
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
-WORKER = Paths().store / "nightly" / "worker.pid"
-LOG = WORKER.with_suffix(".log")
+FOLDER = Paths().store / "nightly"
 READY_SECONDS = 90
 
 
@@ -41,39 +40,33 @@ def start() -> None:
     if _answers(url):
         print(f"server: already at {url}")
     else:
+        # Not with --background: that leaves the server's output in a pipe that nobody reads, and it may end of it.
         address = urlsplit(url)
-        _prefect("server", "start", "--background", "--host", str(address.hostname), "--port", str(address.port))
+        _launch("server", "--host", str(address.hostname), "--port", str(address.port))
         _wait(url)
         print(f"server: at {url}")
     pool = yaml.safe_load(Path("prefect.yaml").read_text(encoding="utf-8"))["deployments"][0]["work_pool"]["name"]
     if httpx.get(f"{url}/work_pools/{pool}").status_code == httpx.codes.NOT_FOUND:
         _prefect("work-pool", "create", pool, "--type", "process")
     _prefect("deploy", "--all")
-    if _worker() is None:
-        LOG.parent.mkdir(parents=True, exist_ok=True)
-        with LOG.open("ab") as log:
-            command = [*PREFECT, "worker", "start", "--pool", pool, "--type", "process"]
-            worker = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-        with atomic_path(WORKER) as temporary:
-            temporary.write_text(f"{worker.pid}\n")
-    print(f"worker: on pool {pool}, says what it does in {LOG}")
+    if _process("worker") is None:
+        _launch("worker", "--pool", pool, "--type", "process")
+    print(f"worker: on pool {pool}; what both do is in {FOLDER}/*.log")
     print("Now: prefect deployment run nsnet/nightly-eval --watch")
 
 
 def stop() -> None:
     """Stop worker and server that `start` started; what does not run is left alone."""
-    worker = _worker()
-    if worker is not None:
-        worker.terminate()
-        try:
-            worker.wait(15)
-        except psutil.TimeoutExpired:
-            worker.kill()
-    WORKER.unlink(missing_ok=True)
-    print("worker: stopped" if worker else "worker: none ran")
-    running = _answers(_address())
-    _prefect("server", "stop")
-    print("server: stopped" if running else "server: none ran")
+    for name in ("worker", "server"):
+        process = _process(name)
+        if process is not None:
+            process.terminate()
+            try:
+                process.wait(15)
+            except psutil.TimeoutExpired:
+                process.kill()
+        _pid_file(name).unlink(missing_ok=True)
+        print(f"{name}: stopped" if process else f"{name}: none ran that was started here")
 
 
 def _address() -> str:
@@ -93,17 +86,42 @@ def _wait(url: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
     while not _answers(url):
         if time.monotonic() > deadline:
-            raise RuntimeError(f"the server did not answer at {url} within {READY_SECONDS} s: is the port taken?")
+            raise RuntimeError(f"the server did not answer at {url} within {READY_SECONDS} s: {_last_line('server')}")
+        if _process("server") is None:
+            raise RuntimeError(f"the server at {url} ended: {_last_line('server')}")
         time.sleep(0.3)
 
 
-def _worker() -> psutil.Process | None:
-    """The worker that was started here; a number that another process has by now is none."""
+def _launch(name: str, *options: str) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with _log_file(name).open("wb") as log:
+        command = [*PREFECT, name, "start", *options]
+        process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+    with atomic_path(_pid_file(name)) as temporary:
+        temporary.write_text(f"{process.pid}\n")
+
+
+def _process(name: str) -> psutil.Process | None:
+    """The server or worker that was started here; a number that another process has by now is none."""
     try:
-        process = psutil.Process(int(WORKER.read_text()))
-        return process if "worker" in process.cmdline() else None
+        process = psutil.Process(int(_pid_file(name).read_text()))
+        alive = process.status() != psutil.STATUS_ZOMBIE and name in process.cmdline()
     except (OSError, ValueError, psutil.Error):
         return None
+    return process if alive else None
+
+
+def _pid_file(name: str) -> Path:
+    return FOLDER / f"{name}.pid"
+
+
+def _log_file(name: str) -> Path:
+    return FOLDER / f"{name}.log"
+
+
+def _last_line(name: str) -> str:
+    lines = [line.strip() for line in _log_file(name).read_text().splitlines() if line.strip()]
+    return lines[-1] if lines else "it said nothing"
 
 
 def _prefect(*words: str) -> None:
