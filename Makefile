@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro test clean
+.PHONY: help env repro test serve stop clean
 
 help:  ## Show this help
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -29,6 +29,12 @@ test: env  ## Run linter, type checker and tests
 	mypy
 	lint-imports
 	pytest
+
+serve: env  ## Start server, worker and deployment of the nightly evaluation on this machine
+	python flows/serve.py start
+
+stop:  ## Stop them
+	python flows/serve.py stop
 
 clean:  ## Remove what the pipeline made; DVC's cache, which brings it back, and the environment stay
 	rm -rf lab data artifacts nsnet.duckdb .dvc/tmp
