@@ -94,7 +94,7 @@ def test_readme_tree_names_what_there_is() -> None:
 
 def test_make_help_explains_itself() -> None:
     shown = run(ROOT, "make", "help").stdout
-    assert all(f"make {target}" in shown for target in ("env", "repro", "test"))
+    assert all(f"make {target}" in shown for target in ("env", "repro", "test", "serve", "stop"))
 
 
 def test_query_formats(project: Path, tmp_path: Path) -> None:
