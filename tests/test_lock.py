@@ -11,8 +11,9 @@ import pytest
 from nsnet.core.paths import Paths
 from nsnet.nightly.data_check import check_data
 from nsnet.nightly.lock import ASIDE, mend_lock
+from nsnet.nightly.reproduction import reproduce
 from nsnet.nightly.settings import Nightly
-from tests.conftest import commit, run
+from tests.conftest import ROOT, commit, run
 
 
 @pytest.fixture
@@ -47,6 +48,15 @@ def test_an_unreadable_file_is_restored_and_said(root: Path, name: str, damage: 
     assert (root / name).read_bytes() == whole and (root / ASIDE / name).read_bytes() == damage
     run(root, "dvc", "repro", "--quiet")
     assert mend_lock(root) == []
+
+
+def test_the_night_and_make_repro_mend_before_they_run(root: Path) -> None:
+    (root / "dvc.lock").write_bytes(b"")
+    lines: list[str] = []
+    reproduce(root, lines.append)
+    assert lines[0].startswith("dvc.lock could not be read (it is empty): restored from the last commit")
+    planned = run(ROOT, "make", "--dry-run", "repro").stdout.splitlines()
+    assert planned.index("nsnet mend") < planned.index("dvc repro")
 
 
 def test_a_lock_that_no_commit_holds_is_set_aside(root: Path) -> None:

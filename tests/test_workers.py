@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from nsnet.core.workers import process_pool
 from tests.conftest import ROOT, environment
-
-psutil = pytest.importorskip("psutil")  # comes with DVC
 
 BUSY = "[pool.submit(time.sleep, 600) for _ in range(4)]"
 IDLE = "[future.result() for future in [pool.submit(time.sleep, 0.3) for _ in range(4)]]"

@@ -61,7 +61,8 @@ def sweep(folder: Path) -> None:
     for match in matches:
         if match and not _runs(int(match[1])):
             leftover = folder / match[0]
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink(missing_ok=True)
+            # Another writer may be sweeping the same folder: what is gone meanwhile is no fault.
+            shutil.rmtree(leftover, ignore_errors=True) if leftover.is_dir() else leftover.unlink(missing_ok=True)
 
 
 def _machine() -> str:
