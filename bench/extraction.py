@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from multiprocessing import get_context
 from pathlib import Path
@@ -38,16 +39,19 @@ import numpy as np
 import polars as pl
 import torch
 
+from nsnet.core.contracts import check
 from nsnet.core.device import threads
 from nsnet.corpus.images import decode_rgb
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN
-from nsnet.features.extraction import update_features
+from nsnet.features.contracts import Features, Patches
+from nsnet.features.extraction import make_plan, update_features
 from nsnet.features.jobs import Request
 from nsnet.features.merge import write_tables
 from nsnet.features.parts import part_folder, part_table, write_part
 from nsnet.features.pictures import Key, PictureSource
-from nsnet.features.plan import Plan
+from nsnet.features.recorded import record
+from nsnet.features.rows import feature_rows, patch_rows
 from nsnet.features.settings import Backbone as Settings
 from nsnet.features.views import View, make_view
 from nsnet.params import load_params
@@ -130,7 +134,7 @@ def _round(
     shutil.rmtree(store, ignore_errors=True)
     out = [folder / "features.parquet", folder / "patches.parquet"]
     ours, ours_cpu = clocked(lambda: update_features(request(samples), tower, store, *out, batch=batch, workers=CORES))
-    naive, _ = clocked(lambda: _naive(tower, pictures))
+    naive, _ = clocked(lambda: _naive(tower, request(samples), out))
     few = list(pictures)[: max(32, len(pictures) // 8)]
     scale = len(pictures) / len(few)
 
@@ -143,26 +147,43 @@ def _round(
     rows = stack([view.pixels for view in views], len(views))
     passes = len(few) * len(KEYS) / len(rows)
 
-    def forward(size: int) -> None:
+    def forward(tower: Backbone, size: int) -> None:
         for start in range(0, len(rows), size):
             tower.encode_patches(rows[start : start + size])
 
     best = []
     for size in (batch, min(64, len(rows))):
-        whole, _ = clocked(lambda size=size: forward(size))  # type: ignore[misc]
-        with threads(1):
-            _, one = clocked(lambda size=size: forward(size))  # type: ignore[misc]
-        best.append((whole, one))
+        for kind in (tower, record(tower, size, tokens=True)):
+            whole, _ = clocked(partial(forward, kind, size))
+            with threads(1):
+                _, one = clocked(partial(forward, kind, size))
+            best.append((whole, one))
     whole, one = (min(column) * passes for column in zip(*best, strict=True))
     return ours, ours_cpu, naive, *(scale * value for value in (decode, whole, decode_one, one))
 
 
-def _naive(tower: Backbone, pictures: dict[str, Path]) -> None:
-    """What one would write first: a picture at a time, its views in one call, all cores; nothing is kept."""
-    for image_id, path in pictures.items():
-        pixels = decode_rgb(path.read_bytes())
-        shown = [make_view(key.view, pixels, image_id, key.draw, tower.views).pixels for key in KEYS]
-        tower.encode_patches(stack(shown, len(shown)))
+def _naive(tower: Backbone, asked: Request, out: Sequence[Path]) -> None:
+    """What one would write first: from the same tables to the same tables, a picture at a time, its views in one call,
+    all cores; no store, no checksums, no pass of fixed shape."""
+    wanted = pl.read_parquet(asked.samples)["image_id"].unique(maintain_order=True)
+    images = pl.read_parquet(asked.images).filter(status="used")
+    files = dict(images.select("image_id", "path").iter_rows())
+    shown: list[View] = []
+    features, slots = [], []
+    for image_id in wanted:
+        pixels = decode_rgb((asked.root / files[image_id]).read_bytes())
+        views = [make_view(key.view, pixels, image_id, key.draw, tower.views) for key in KEYS]
+        one, patches = tower.encode_patches(stack([view.pixels for view in views], len(views)))
+        shown += views
+        features.append(one)
+        slots.append(patches[KEYS.index(Key("mosaic", 0))])
+    ids, keys = [image_id for image_id in wanted for _ in KEYS], list(KEYS) * len(wanted)
+    mosaics = {row: slots[row // len(KEYS)] for row, (view, _) in enumerate(keys) if view == "mosaic"}
+    rows = pl.from_arrow(part_table(ids, keys, shown, np.concatenate(features), mosaics, "float32"))
+    assert isinstance(rows, pl.DataFrame)
+    rows = rows.with_columns(condition=pl.lit("clean"))
+    for path, kind, make in zip(out, (Features, Patches), (feature_rows, patch_rows), strict=True):
+        check(kind, make(rows, tower.id, tower.width, "float32")).write_parquet(path)
 
 
 def added() -> None:
@@ -210,7 +231,7 @@ def merged(folder: Path, width: int) -> tuple[float, float, float]:
     tables = {name: folder / f"{name}.parquet" for name in ("images", "samples")}
     asked = Request(**tables, root=folder, train=[], test=[CLEAN], keys=KEYS, dtype="float32", patches=False)
     start = time.perf_counter()
-    with Plan(asked, folder / "store", "simulated") as plan:
+    with make_plan(asked, folder / "store", "simulated") as plan:
         plan.index()
         assert plan.counts()[1] == 0 and not list(plan.jobs(CORES))
         planned = time.perf_counter()

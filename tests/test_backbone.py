@@ -15,6 +15,7 @@ from nsnet.corpus.images import Pixels
 from nsnet.features import backbone as backbones
 from nsnet.features import weights
 from nsnet.features.backbone import load_backbone, stack
+from nsnet.features.recorded import RecordedBackbone, record
 from nsnet.features.settings import Backbone
 from nsnet.features.towers import overlaps, slot_means
 from nsnet.features.views import make_view
@@ -85,7 +86,7 @@ def test_paper_shape_runs_with_random_weights(picture: Pixels) -> None:
     visual = found.model.visual
     visual.output_tokens = True
     with torch.inference_mode():
-        _, tokens = visual(found._normalised(view.pixels[None]))
+        _, tokens = visual(found._normalised(torch.from_numpy(view.pixels[None])))
         np.testing.assert_array_equal((tokens @ visual.proj).numpy(), patches)
 
 
@@ -97,7 +98,7 @@ def test_patch_tokens_of_the_lab_clip_pool_to_its_feature(params: Params, rng: n
     assert (pooled == found.encode_images(pixels)).all()
     trunk, head = found.model.visual.trunk, found.model.visual.head
     with torch.inference_mode():
-        tokens = trunk.forward_features(found._normalised(pixels)).double().numpy()
+        tokens = trunk.forward_features(found._normalised(torch.from_numpy(pixels))).double().numpy()
     weight, bias = (getattr(trunk.fc_norm, name).double().numpy() for name in ("weight", "bias"))
     projection = head.proj.weight.double().numpy()
 
@@ -181,3 +182,28 @@ def test_a_file_of_weights_is_known_by_its_contents(tmp_path: Path) -> None:
     assert ids[0].record["weights_sha256"] == made.record["weights_sha256"]
     siglip = weights._preprocessing("ViT-B-16-SigLIP", ["webli"])
     assert siglip == {"image_mean": (0.5, 0.5, 0.5), "image_std": (0.5, 0.5, 0.5)}
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("tokens", [True, False])
+def test_a_recorded_pass_gives_the_same_bits(params: Params, tokens: bool, precision: str) -> None:
+    eager = load_backbone(params.backbone.model_copy(update={"precision": precision}))
+    recorded = record(eager, 8, tokens)
+    assert isinstance(recorded, RecordedBackbone) and (recorded.id, recorded.views) == (eager.id, eager.views)
+    for seed in range(3):
+        pixels = np.random.default_rng(seed).integers(0, 256, (8, 112, 112, 3), dtype=np.uint8)
+        assert np.array_equal(recorded.encode_images(pixels), eager.encode_images(pixels))
+        for ours, theirs in zip(recorded.encode_patches(pixels), eager.encode_patches(pixels), strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+def test_a_recorded_pass_that_differs_is_not_used(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    eager = load_backbone(params.backbone)
+    traced = torch.jit.trace
+
+    def other(*given: object, **options: object) -> object:
+        graph = traced(*given, **options)
+        return lambda pixels: graph(pixels) * (1 + 1e-6)
+
+    monkeypatch.setattr(torch.jit, "trace", other)
+    assert record(eager, 8, tokens=False) is eager

@@ -11,20 +11,25 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from nsnet.features import extraction, merge
 from nsnet.features.backbone import Backbone, load_backbone
+from nsnet.features.conditions import CLEAN, Condition
 from nsnet.features.encode import run_job
+from nsnet.features.extraction import make_plan
 from nsnet.features.jobs import Request, part_size
-from nsnet.features.parts import read_stats
-from nsnet.features.pictures import ReplacedPicture
+from nsnet.features.large_plan import LargePlan
+from nsnet.features.parts import KEY_COLUMNS, part_files, read_part, read_stats
+from nsnet.features.pictures import Key, ReplacedPicture
 from nsnet.features.plan import Plan
 from nsnet.features.prune import usage
+from nsnet.features.small_plan import SmallPlan
 from nsnet.params import Params
 from tests.conftest import ROOT
-from tests.stores import BATCH, GENERATORS, Extraction, make_corpus, request_for
+from tests.stores import BATCH, GENERATORS, JPEG, KEYS, Extraction, make_corpus, request_for
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +47,12 @@ def request_of(corpus: Path) -> Request:
     return request_for(corpus)
 
 
-@pytest.fixture
-def update(tmp_path: Path, backbone: Backbone) -> Extraction:
+@pytest.fixture(params=[SmallPlan, LargePlan])
+def update(
+    request: pytest.FixtureRequest, tmp_path: Path, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> Extraction:
+    """Both kinds of plan go through all of this file."""
+    monkeypatch.setattr(extraction, "FEW", 10**9 if request.param is SmallPlan else 0)
     return Extraction(tmp_path, backbone)
 
 
@@ -130,7 +139,7 @@ def test_replaced_pictures_are_all_named_and_the_others_kept(
 def test_jobs_are_values_that_another_process_may_run(
     tmp_path: Path, request_of: Request, update: Extraction, backbone: Backbone
 ) -> None:
-    with Plan(request_of, tmp_path / "store", backbone.id) as plan:
+    with make_plan(request_of, tmp_path / "store", backbone.id) as plan:
         jobs = pickle.loads(pickle.dumps(list(plan.jobs(2))))  # noqa: S301 - made on the line itself
     assert {(job.suite, job.generator) for job in jobs} == {("s", name) for name in GENERATORS}
     pictures = [image_id for job in jobs for image_id, _ in job.pictures]
@@ -140,6 +149,40 @@ def test_jobs_are_values_that_another_process_may_run(
     assert update(request_of).computed == sum(len(job.pictures) for job in jobs[1::2])
     update(request_of, "alone")
     assert update.contents() == update.contents("alone")
+
+
+def test_plans_in_memory_and_on_disk_say_the_same(
+    tmp_path: Path, request_of: Request, update: Extraction, backbone: Backbone
+) -> None:
+    """Counts, jobs and chosen rows, over a store with every kind of part: too coarse, tokenless, twice, of a draw more,
+    of another condition, and one that is forgotten."""
+    again = Condition("again")  # the clean condition by a second name
+    full = replace(request_of, train=[CLEAN, again], test=[again, JPEG], keys=(*KEYS, Key("mosaic", 1)))
+    for asked in (
+        replace(update.some(request_of, GENERATORS[:1]), dtype="float16"),
+        replace(update.some(request_of, GENERATORS[:2]), patches=False),
+        update.some(full, GENERATORS[1:]),
+    ):
+        update(asked)
+    seen = [_said(kind(full, tmp_path / "store", backbone.id)) for kind in (SmallPlan, LargePlan)]
+    assert seen[0] == seen[1]
+    (wanted, lacking), jobs, chosen, less, fewer = seen[0]
+    assert 0 < lacking < wanted and jobs and chosen and less[1] > lacking and len(fewer) < len(chosen)
+
+
+def _said(plan: Plan) -> tuple[Any, ...]:
+    with plan:
+        plan.index()
+        before = plan.counts(), list(plan.jobs(2)), list(plan.chosen())
+        first = before[2][0][0]
+        rows = read_part(first, KEY_COLUMNS)
+        plan.forget(first)
+        after = plan.counts(), list(plan.chosen())
+        plan.note(first, rows)
+        plan.flush()
+        assert (plan.counts(), list(plan.jobs(2)), list(plan.chosen())) == before
+        assert len(part_files(plan.store, plan.backbone_id, [c.id for c in plan.conditions])) > len(before[2])
+    return *before, *after
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from nsnet.corpus.images import decode_rgb
-from nsnet.features import merge
+from nsnet.features import extraction, merge
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN, apply
 from nsnet.features.contracts import Features, Patches
@@ -41,8 +41,14 @@ def request_of(corpus: Path) -> Request:
     return request_for(corpus)
 
 
-@pytest.fixture
-def update(tmp_path: Path, backbone: Backbone) -> Extraction:
+@pytest.fixture(params=["plan in memory", "plan on disk, recorded passes"])
+def update(
+    request: pytest.FixtureRequest, tmp_path: Path, backbone: Backbone, monkeypatch: pytest.MonkeyPatch
+) -> Extraction:
+    """Both ways of extraction, that for few and that for many pictures, go through all of this file."""
+    if "disk" in request.param:
+        monkeypatch.setattr(extraction, "FEW", 0)
+        monkeypatch.setattr(extraction, "WORTH", 1)
     return Extraction(tmp_path, backbone)
 
 

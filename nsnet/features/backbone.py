@@ -65,8 +65,8 @@ class Backbone:
         A feature does not depend on the other pictures of a call, but its last bits do depend
         on how many there are: calls whose results must agree are of one size (`stack`).
         """
-        with torch.inference_mode(), self._precision():
-            return self.model.encode_image(self._normalised(pixels)).float().cpu().numpy()
+        with torch.inference_mode(), self.precision():
+            return self.features(self._placed(pixels)).float().cpu().numpy()
 
     def encode_patches(
         self, pixels: UInt8[np.ndarray, "b size size 3"]
@@ -81,26 +81,40 @@ class Backbone:
         if not self.has_patches:
             raise ValueError(f"the tower of {self.record['model']} has no patch tokens: set features.patches to false")
         with torch.inference_mode():
-            with self._precision():
-                pooled, tokens = pooled_and_tokens(self.model.visual, self._normalised(pixels))
+            with self.precision():
+                pooled, tokens = self.features_and_tokens(self._placed(pixels))
             return pooled.float().cpu().numpy(), slot_means(tokens.float(), self.views.grid).cpu().numpy()
 
     def encode_texts(self, captions: list[str]) -> Float[np.ndarray, "b d"]:
         """Captions to float32 features."""
         tokens = open_clip.get_tokenizer(self.tokenizer)(captions).to(self.device)
-        with torch.inference_mode(), self._precision():
+        with torch.inference_mode(), self.precision():
             return self.model.encode_text(tokens).float().cpu().numpy()
 
-    def _normalised(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
-        # Permuted, not copied: the batch stays in channels_last, which convolutions like best.
-        batch = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float().div_(255)
-        mean, std = (torch.tensor(self.record[key], device=self.device).view(3, 1, 1) for key in ("mean", "std"))
-        return batch.sub_(mean).div_(std)
+    def features(self, pixels: UInt8[torch.Tensor, "b size size 3"]) -> Float[torch.Tensor, "b d"]:
+        """A pass: views on the device to features there."""
+        features: torch.Tensor = self.model.encode_image(self._normalised(pixels))
+        return features
 
-    def _precision(self) -> torch.autocast:
-        """bfloat16 for matrix products and convolutions; norms and softmax stay in float32."""
+    def features_and_tokens(
+        self, pixels: UInt8[torch.Tensor, "b size size 3"]
+    ) -> tuple[Float[torch.Tensor, "b d"], Float[torch.Tensor, "b tokens d"]]:
+        """A pass that gives the features of all patch tokens too."""
+        return pooled_and_tokens(self.model.visual, self._normalised(pixels))
+
+    def precision(self) -> torch.autocast:
+        """The context of passes: bfloat16 for matrix products and convolutions; norms and softmax stay in float32."""
         enabled = self.record["precision"] == "bfloat16"
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=enabled)
+
+    def _placed(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
+        return torch.from_numpy(pixels).to(self.device)
+
+    def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        # Permuted, not copied: the batch stays in channels_last, which convolutions like best.
+        batch = pixels.permute(0, 3, 1, 2).float().div_(255)
+        mean, std = (torch.tensor(self.record[key], device=self.device).view(3, 1, 1) for key in ("mean", "std"))
+        return batch.sub_(mean).div_(std)
 
 
 def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:

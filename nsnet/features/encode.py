@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from nsnet.features.backbone import Backbone, stack
 from nsnet.features.jobs import Job
-from nsnet.features.parts import part_folder, part_table, write_part
+from nsnet.features.parts import KEY_COLUMNS, part_folder, part_table, write_part
 from nsnet.features.pictures import Key, PictureSource, ReplacedPicture
 from nsnet.features.views import View
 
@@ -24,10 +26,12 @@ class Done:
     Attributes:
         pictures: how many were encoded.
         faults: pictures that are not what was ingested, with their paths; the others were kept.
+        parts: what was written, each with its columns `KEY_COLUMNS`.
     """
 
     pictures: int = 0
     faults: list[str] = field(default_factory=list)
+    parts: list[tuple[Path, pa.Table]] = field(default_factory=list)
 
 
 def run_job(job: Job, backbone: Backbone, store: Path, batch: int) -> Done:
@@ -40,10 +44,12 @@ def run_job(job: Job, backbone: Backbone, store: Path, batch: int) -> Done:
     Returns:
         As `run_together`.
     """
-    return run_together([job], backbone, store, batch)
+    return run_together([job], backbone, store, batch, nullcontext())
 
 
-def run_together(jobs: Sequence[Job], backbone: Backbone, store: Path, batch: int) -> Done:
+def run_together(
+    jobs: Sequence[Job], backbone: Backbone, store: Path, batch: int, gate: AbstractContextManager[object]
+) -> Done:
     """Run small jobs in common forward passes; each adds a part of its own to the store.
 
     Args:
@@ -51,12 +57,14 @@ def run_together(jobs: Sequence[Job], backbone: Backbone, store: Path, batch: in
         backbone: whose id the plan was made for.
         store: the feature store.
         batch: views in a forward pass; always that many, so that a feature does not depend on its mates.
+        gate: held while pictures are read and decoded.
 
     Returns:
-        Counts, faults and seconds.
+        Counts, faults and parts.
     """
     done = Done()
-    shown = [_show(job, backbone, done) for job in jobs]
+    with gate:
+        shown = [_show(job, backbone, done) for job in jobs]
     views = [view for part in shown for view in part.views]
     if not views:
         return done
@@ -75,7 +83,8 @@ def run_together(jobs: Sequence[Job], backbone: Backbone, store: Path, batch: in
             seconds = {**part.seconds, "forward_seconds": forward * len(rows)}
             counts = {"pictures": len(set(part.image_ids)), "rows": len(rows)}
             folder = part_folder(store, backbone.id, job.condition.id, job.suite, job.generator)
-            write_part(folder, table, counts | {name: round(value, 4) for name, value in seconds.items()})
+            path = write_part(folder, table, counts | {name: round(value, 4) for name, value in seconds.items()})
+            done.parts.append((path, table.select(KEY_COLUMNS)))
     return done
 
 

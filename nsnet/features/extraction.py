@@ -3,8 +3,10 @@
 Jobs run in threads of this process: Pillow, NumPy and torch release the interpreter lock,
 so that one thread decodes while another computes, and there are neither processes to
 start nor processes to outlive a kill. Each thread does whole jobs and torch gets its
-share of the cores: no core waits for the slower half of a pipeline. A second machine
-takes jobs of the same plan through `nsnet.features.encode.run_job`.
+share of the cores: no core waits for the slower half of a pipeline. At most half of the
+threads decode at a time, since decoding is many short steps, between which threads that
+do the same wait for each other's lock. A second machine takes jobs of the same plan
+through `nsnet.features.encode.run_job`.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Literal
 
 import duckdb
+import pyarrow.parquet as pq
 import torch
 
 from nsnet.core.device import threads
@@ -26,10 +30,13 @@ from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
 from nsnet.features.encode import Done, run_together
 from nsnet.features.jobs import SMALL_PART, Job, Request
+from nsnet.features.large_plan import LargePlan
 from nsnet.features.merge import Incomplete, write_tables
 from nsnet.features.pictures import Key, refuse
 from nsnet.features.plan import Plan
+from nsnet.features.recorded import WORTH, record
 from nsnet.features.settings import Features
+from nsnet.features.small_plan import FEW, SmallPlan
 
 # Above this many pictures, the features of patches are made only if asked for by name:
 # at d = 768 and float16 they are 75 KB a picture.
@@ -83,18 +90,22 @@ def update_features(
     if request.patches and not backbone.has_patches:
         raise ValueError(f"features.patches: the tower of {backbone.record['model']} has no patch tokens; set false")
     describe_store(store, backbone, request)
-    with Plan(request, store, backbone.id) as plan:
-        wanted, computed = plan.counts()[0], 0
+    with make_plan(request, store, backbone.id) as plan:
+        computed = 0
         for _ in range(ATTEMPTS):
             plan.index()
+            wanted, missing = plan.counts()
             faults: list[str] = []
-            for done in run_jobs(plan.jobs(workers), backbone, store, batch, workers):
+            tower = record(backbone, batch, request.patches) if missing >= WORTH else backbone
+            for done in run_jobs(plan.jobs(workers), missing, tower, store, batch, workers):
                 computed += done.pictures
                 faults += done.faults
+                for part in done.parts:
+                    plan.note(*part)
                 advance(done.pictures)
             refuse(faults)
-            plan.index()
-            if plan.counts()[1]:
+            plan.flush()
+            if missing and plan.counts()[1]:
                 continue
             try:
                 write_tables(plan, backbone.width, backbone.views.grid**2, features, patches)
@@ -104,11 +115,29 @@ def update_features(
     raise ValueError(f"{store}: parts are damaged as often as they are written: is the disk sound?")
 
 
-def run_jobs(jobs: Iterable[Job], backbone: Backbone, store: Path, batch: int, workers: int) -> Iterator[Done]:
+def make_plan(request: Request, store: Path, backbone_id: str) -> Plan:
+    """A plan in memory or on disk, by the sizes of both tables.
+
+    Args:
+        request: what is wanted.
+        store: the feature store.
+        backbone_id: hash of the backbone record.
+
+    Returns:
+        A context.
+    """
+    rows = max(pq.read_metadata(path).num_rows for path in (request.images, request.samples))
+    return (SmallPlan if rows <= FEW else LargePlan)(request, store, backbone_id)
+
+
+def run_jobs(
+    jobs: Iterable[Job], pictures: int, backbone: Backbone, store: Path, batch: int, workers: int
+) -> Iterator[Done]:
     """Run jobs in threads, a few ahead of the one whose result is due; small ones together.
 
     Args:
         jobs: of a plan, taken as they are needed.
+        pictures: in all of them.
         backbone: whose id the plan was made for.
         store: the feature store.
         batch: views in a forward pass.
@@ -117,26 +146,27 @@ def run_jobs(jobs: Iterable[Job], backbone: Backbone, store: Path, batch: int, w
     Yields:
         What each group of jobs did, in order.
     """
-    groups = _together(jobs)
+    groups = _together(jobs, max(1, min(SMALL_PART, -(-pictures // workers))))
+    gate = BoundedSemaphore(max(1, workers // 2))
     share = max(1, (os.cpu_count() or 1) // workers)
     # OpenMP keeps a thread count for each thread.
     with (
         threads(share),
         ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool,
     ):
-        yield from ahead(pool, lambda few: run_together(few, backbone, store, batch), groups, 2 * workers + 1)
+        yield from ahead(pool, lambda few: run_together(few, backbone, store, batch, gate), groups, 2 * workers + 1)
 
 
-def _together(jobs: Iterable[Job]) -> Iterator[list[Job]]:
-    """Consecutive jobs in groups: generators of few pictures would leave forward passes half empty."""
+def _together(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
+    """Consecutive jobs in groups of `size` pictures or more: single generators may not fill a forward pass."""
     group: list[Job] = []
     pictures = 0
     for job in jobs:
-        if group and pictures + len(job.pictures) > SMALL_PART:
-            yield group
-            group, pictures = [], 0
         group.append(job)
         pictures += len(job.pictures)
+        if pictures >= size:
+            yield group
+            group, pictures = [], 0
     if group:
         yield group
 
@@ -179,7 +209,7 @@ def describe_store(store: Path, backbone: Backbone, request: Request) -> None:
         operations = [operation.model_dump(exclude_none=True) for operation in condition.operations]
         facts = {"name": condition.name, "operations": operations, "seed": condition.seed}
         notes[store / backbone.id / condition.id / "condition.json"] = facts
-    for path, record in notes.items():
+    for path, facts in notes.items():
         if not path.exists():
             with atomic_path(path) as temporary:
-                temporary.write_text(json.dumps(record, indent=2) + "\n")
+                temporary.write_text(json.dumps(facts, indent=2) + "\n")

@@ -32,7 +32,6 @@ from nsnet.features.rows import NUMBERS, feature_rows, patch_rows
 BUCKET = 64_000_000
 GATHERED = 16_000_000
 THREADS = 2
-DIGITS = "0123456789abcdef"
 _KEPT = ["image_id", "view", "draw", "rule", "feature", "rows", "cols", "entropy", "patches"]
 
 
@@ -56,7 +55,10 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
     numbers = len(request.keys) * width + (slots * width if request.patches else 0)
     digits = bucket_digits(plan.counts()[0] * numbers * NUMBERS[request.dtype][1])
     folder = plan.scratch / "buckets"
-    _deal(plan, folder, digits)
+    # What fits one bucket need not be dealt out.
+    whole = None if digits else _frame(list(_gathered(plan)))
+    if digits:
+        _deal(plan, folder, digits)
     with atomic_path(features) as one, atomic_path(patches) as other, ExitStack() as stack:
         tables = [
             (one, Features, feature_rows(_empty(), plan.backbone_id, width, request.dtype)),
@@ -69,7 +71,7 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
         ]
 
         def made(bucket: str) -> list[pa.Table]:
-            rows = _bucket(folder / bucket)
+            rows = _bucket(folder / bucket) if bucket else whole
             if rows is None:
                 return []
             kinds = ((Features, feature_rows), (Patches, patch_rows))
@@ -78,7 +80,7 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
         pool = stack.enter_context(ThreadPoolExecutor(THREADS))
         for rows in ahead(pool, made, _bucket_names(digits), THREADS):
             list(pool.map(_append, writers, rows))
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def bucket_digits(size: int) -> int:
@@ -114,11 +116,10 @@ def _deal(plan: Plan, folder: Path, digits: int) -> None:
             keys = pl.Series("bucket", gathered["image_id"].to_pylist(), pl.String).str.slice(0, digits)
             dealt, start = gathered.take(pa.array(keys.arg_sort().to_numpy())), 0
             for bucket, count in keys.value_counts().sort("bucket").iter_rows():
-                name = bucket or "all"
-                if name not in writers:
-                    sink = stack.enter_context(pa.OSFile(str(folder / name), "wb"))
-                    writers[name] = stack.enter_context(pa.ipc.new_stream(sink, dealt.schema))
-                writers[name].write_table(dealt.slice(start, count))
+                if bucket not in writers:
+                    sink = stack.enter_context(pa.OSFile(str(folder / bucket), "wb"))
+                    writers[bucket] = stack.enter_context(pa.ipc.new_stream(sink, dealt.schema))
+                writers[bucket].write_table(dealt.slice(start, count))
                 start += count
 
 
@@ -178,17 +179,22 @@ def _put(rows: pa.Table, name: str, column: pa.Array) -> pa.Table:
 
 
 def _bucket_names(digits: int) -> Iterator[str]:
-    if digits == 0:
-        yield "all"
-        return
-    yield from (f"{number:0{digits}x}" for number in range(16**digits))
+    """The empty name stands for all rows."""
+    yield from (f"{number:0{digits}x}" if digits else "" for number in range(16**digits))
 
 
 def _bucket(path: Path) -> pl.DataFrame | None:
     if not path.exists():
         return None
     with pa.OSFile(str(path), "rb") as source:
-        frame = pl.from_arrow(pa.ipc.open_stream(source).read_all())
+        return _frame([pa.ipc.open_stream(source).read_all()])
+
+
+def _frame(tables: Sequence[pa.Table]) -> pl.DataFrame | None:
+    """The rows of tables that there are."""
+    if not tables:
+        return None
+    frame = pl.from_arrow(pa.concat_tables(tables))
     assert isinstance(frame, pl.DataFrame)
     return frame
 

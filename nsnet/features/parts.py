@@ -27,6 +27,8 @@ from nsnet.core.files import atomic_path, safe_path
 from nsnet.features.views import View
 
 DAMAGED = ".damaged"
+# What a row is of, and whether features of its patches lie beside it.
+KEY_COLUMNS = ["image_id", "view", "draw", "tokens"]
 _TYPES = {"float32": pa.float32(), "float16": pa.float16()}
 
 
