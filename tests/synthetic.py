@@ -17,7 +17,7 @@ from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
 from nsnet.features.contracts import Features, Patches
-from nsnet.semantics.contracts import Captions, SemanticBasis, SemanticSpectrum
+from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
 from nsnet.training.contracts import Runs
 
 SETTINGS = Evaluate(conditions=["clean", "jpeg50"], bootstrap=60, seed=3, baseline="univfd", shown=["nsnet", "univfd"])
@@ -198,6 +198,8 @@ def write_project(paths: Paths) -> Evaluation:
         (Patches, patches()),
         (SemanticSpectrum, make(SemanticSpectrum, spectrum)),
         (SemanticBasis, basis()),
+        (ImageBasis, make(ImageBasis, [])),
+        (RankValidation, make(RankValidation, [])),
         (Runs, trained),
         (Predictions, scores),
         (Results, found.results),

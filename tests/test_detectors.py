@@ -91,6 +91,7 @@ def test_needs_say_which_part_of_the_basis_counts() -> None:
     asked = {null_space: LinearDetector.needs(linear(null_space=null_space)).basis for null_space in ("none", "text")}
     assert asked == {"none": "nothing", "text": "directions"}
     assert LinearDetector.needs(linear(null_space="random")).basis == "rank"
+    assert LinearDetector.needs(linear(null_space="image-pca")).null_space == "image-pca"
     assert CnnDetector.needs(cnn(draws=3)).draws == 3 and CnnDetector.needs(cnn()).reads == "pixels"
 
 

@@ -105,6 +105,24 @@ def test_validation_may_not_repeat_the_training_pictures(tmp_path: Path) -> None
     assert read(root, ["own/x"]).samples.height == 6
 
 
+@pytest.mark.parametrize("split", ["train", "val", "test"])
+def test_pictures_of_the_caption_pool_are_in_no_other_split(tmp_path: Path, split: str) -> None:
+    """Neither the same file nor, as a JPEG of it, a near one."""
+    root = tmp_path / "own"
+    for seed in range(4):
+        draw(root / f"train/x/{'0_real' if seed % 2 else '1_fake'}/{seed}.png", seed)
+        draw(root / f"semantics/pool/0_real/{seed}.png", 10 + seed)
+    assert read(root).samples.filter(pl.col("training_set").is_null(), split="semantics", label=0).height == 4
+    pool = root / "semantics/pool/0_real"
+    copied(pool / "0.png", root / f"{split}/y/0_real/copy.png")
+    resaved(pool / "1.png", root / f"{split}/z/0_real/near.jpg", quality=70)
+    found = (
+        r"(?s)2 kind\(s\) of leakage.*own/y: 1 equal to a picture of the caption pool.*own/z: 1 near to"
+    )
+    with pytest.raises(ValueError, match=found):
+        read(root)
+
+
 def test_train_pictures_in_the_test_split_stop_the_run(tmp_path: Path) -> None:
     root = tmp_path / "own"
     for seed in range(6):

@@ -29,6 +29,7 @@ from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.conditions import Condition
 from nsnet.features.contracts import Features
 from nsnet.features.settings import Jpeg
+from nsnet.semantics.null_space import orthonormal
 from nsnet.training.contracts import Runs
 from tests.synthetic import BACKBONE, SETS, SETTINGS, WIDTH, runs, samples
 
@@ -78,7 +79,7 @@ def paths(tmp_path: Path) -> Paths:
         torch.manual_seed(number)
         choice = {name: run[name] for name in ("view", "null_space", "adapter", "contrastive")}
         settings = LinearSettings(**choice, **LINEAR)
-        context = Context(BACKBONE, WIDTH, np.eye(WIDTH)[:3], run["seed"])
+        context = Context(BACKBONE, WIDTH, orthonormal(np.eye(WIDTH)[:3]), run["seed"])
         detector: Any = LinearDetector(settings, context)
         for tensor in detector.module().state_dict().values():
             if tensor.is_floating_point():

@@ -108,6 +108,14 @@ def test_test_pictures_are_unbiased_and_enough(params: Params) -> None:
     assert len(counts) == 40 and min(counts.values()) >= 100
 
 
+def test_the_caption_pool_is_of_fresh_scenes_without_bias(params: Params) -> None:
+    pictures = plan(params.lab)
+    pool = [picture for picture in pictures if picture.split == "semantics"]
+    assert len(pool) == params.lab.caption_pool == 1000
+    assert {(picture.simulator, picture.side, picture.training_sets) for picture in pool} == {(None, None, ())}
+    assert len({picture.path for picture in pictures}) == len(pictures)
+
+
 def test_container_says_nothing_of_the_label(params: Params) -> None:
     qualities: dict[bool, list[int]] = {False: [], True: []}
     for picture in plan(params.lab)[::25]:

@@ -11,9 +11,9 @@ import polars as pl
 import pytest
 
 from nsnet.core.contracts import make
-from nsnet.semantics.contracts import Captions, SemanticBasis
-from nsnet.semantics.null_space import load_basis, load_directions, null_projection, random_basis
-from nsnet.semantics.settings import Semantics
+from nsnet.semantics.contracts import Captions, ImageBasis, SemanticBasis
+from nsnet.semantics.null_space import load_bases, load_text_directions, no_directions, orthonormal, random_directions
+from nsnet.semantics.settings import CaptionPool, Semantics
 from nsnet.semantics.spectrum import CaptionGram, Spectrum, choose_rank, rank_one_warning
 from nsnet.stages.semantics import caption_counts, spectra, spectrum_rows
 from tests.training import sample_rows, samples
@@ -47,7 +47,7 @@ def test_spectrum_equals_svd(normalise: bool, centre: bool) -> None:
 def test_projection_is_symmetric_idempotent_and_kills_the_semantic_directions(rank: int) -> None:
     found = spectrum([CAPTIONS], True, False)
     basis = found.vectors[:rank]
-    projection = null_projection(basis)
+    projection = orthonormal(basis).projection
     np.testing.assert_allclose(projection, projection.T, atol=1e-15)
     np.testing.assert_allclose(projection @ projection, projection, atol=1e-12)
     np.testing.assert_allclose(basis @ projection, 0, atol=1e-12)
@@ -88,11 +88,11 @@ def test_memory_does_not_grow_with_the_number_of_captions() -> None:
 
 
 def test_random_basis_is_orthonormal_and_seeded() -> None:
-    basis = random_basis(5, 24, 1)
+    basis = random_directions(5, 24, 1).vectors
     np.testing.assert_allclose(basis @ basis.T, np.eye(5), atol=1e-12)
-    assert (basis == random_basis(5, 24, 1)).all()
-    assert not np.allclose(basis, random_basis(5, 24, 2))
-    assert random_basis(0, 24, 1).shape == (0, 24)
+    assert (basis == random_directions(5, 24, 1).vectors).all()
+    assert not np.allclose(basis, random_directions(5, 24, 2).vectors)
+    assert random_directions(0, 24, 1).vectors.shape == (0, 24)
 
 
 @pytest.mark.parametrize("centre", [True, False])
@@ -130,7 +130,8 @@ def encode_texts(asked: list[list[str]]) -> Any:
     return encode
 
 
-SETTINGS = Semantics(normalise=True, centre=False, energy=0.9, tolerance=None, rank=None, batch=2)
+POOL = CaptionPool(rank=None, ranks=[1, 2], content=["thing"])
+SETTINGS = Semantics(normalise=True, centre=False, energy=0.9, tolerance=None, rank=None, batch=2, pool=POOL)
 
 
 def test_each_training_set_has_the_spectrum_of_its_own_training_captions() -> None:
@@ -151,10 +152,12 @@ def test_each_training_set_has_the_spectrum_of_its_own_training_captions() -> No
         np.testing.assert_allclose(found[name].values, alone.values, atol=1e-6)  # zeros lose half the digits
     rows = [row for name in "ab" for row in spectrum_rows(name, found[name], 2)]
     basis = make(SemanticBasis, rows)
-    assert (load_basis(basis, "b") == found["b"].vectors[:2]).all()
-    assert (load_directions(basis, "a") == found["a"].vectors).all()
-    with pytest.raises(ValueError, match="unknown training set 'c'"):
-        load_basis(basis, "c")
+    bases = load_bases(basis, make(ImageBasis, []))
+    assert (bases.of("text", "b", "clean", "crop").vectors == found["b"].vectors[:2]).all()
+    assert (load_text_directions(basis, "a").vectors == found["a"].vectors).all()
+    for load in (load_text_directions, lambda _, name: bases.of("text", name, "clean", "crop")):
+        with pytest.raises(ValueError, match="unknown training set 'c'"):
+            load(basis, "c")
 
 
 def test_training_sets_without_captions_are_named() -> None:
@@ -168,5 +171,6 @@ def test_training_sets_without_captions_are_named() -> None:
 
 def test_rank_zero_leaves_features_alone() -> None:
     basis = make(SemanticBasis, spectrum_rows("a", spectrum([CAPTIONS], True, False), 0))
-    assert load_basis(basis, "a").shape == (0, 24)
-    assert (null_projection(load_basis(basis, "a")) == np.eye(24)).all()
+    found = load_bases(basis, make(ImageBasis, [])).of("text", "a", "clean", "crop")
+    assert found.vectors.shape == (0, 24)
+    assert (found.projection == np.eye(24)).all() and (no_directions(24).projection == np.eye(24)).all()

@@ -21,7 +21,8 @@ from nsnet.detectors.files import load_detector
 from nsnet.detectors.linear import LinearDetector
 from nsnet.detectors.thresholds import balanced_accuracy, choose_threshold
 from nsnet.features.conditions import Condition
-from nsnet.semantics.contracts import SemanticBasis
+from nsnet.semantics.contracts import ImageBasis, SemanticBasis
+from nsnet.semantics.null_space import Bases, orthonormal
 from nsnet.stages.train import train
 from nsnet.training.contracts import Runs
 from nsnet.training.examples import Material
@@ -82,7 +83,8 @@ def planned(values: dict[str, Any], table: pl.DataFrame | None = None, **changes
     """run_id by detector, training set, condition and seed."""
     sets = training_sets(samples(sample_rows("a", 6, 4), sample_rows("b", 3, 2)) if table is None else table)
     conditions = changes.pop("conditions", {"clean": CLEAN})
-    bases = changes.pop("bases", {one.name: BASIS for one in sets})
+    directions = changes.pop("bases", {one.name: BASIS for one in sets})
+    bases = Bases({name: orthonormal(vectors) for name, vectors in directions.items()}, {})
     backbone = changes.pop("backbone", FakeBackbone())
     return {one.title: one.run_id for one in plan(Train.model_validate(values), sets, conditions, backbone, bases)}
 
@@ -121,6 +123,9 @@ def test_twins_and_missing_files_are_named() -> None:
     conditions = {"clean": CLEAN, "same": Condition("same")}
     with pytest.raises(ValueError, match=r"plain on a, same, seed 0: the same .* as plain on a, clean, seed 0"):
         planned(section({"plain": {"view": "crop"}}, conditions=["clean", "same"]), conditions=conditions)
+    pictured = {"x": {"view": "mosaic", "null_space": "cross-modal"}}
+    with pytest.raises(ValueError, match=r"train.detectors.x: no directions for null_space cross-modal.* caption pool"):
+        planned(section(pictured))
     published = {"published": {"kind": "published", "view": "crop", "weights": "nowhere.pth"}}
     with pytest.raises(ValueError, match=r"train.detectors.published: nowhere.pth does not exist"):
         planned(section(published))
@@ -151,6 +156,7 @@ def write_project(paths: Paths, values: dict[str, Any], table: pl.DataFrame, **m
         for k, vector in enumerate(np.eye(WIDTH))
     ]
     write_table(SemanticBasis, make(SemanticBasis, rows), paths.table(SemanticBasis))
+    write_table(ImageBasis, make(ImageBasis, []), paths.table(ImageBasis))
 
 
 class NoPixels:

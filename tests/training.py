@@ -14,6 +14,7 @@ from nsnet.core.provenance import digest
 from nsnet.detectors.protocol import Context, Examples, Scores
 from nsnet.detectors.settings import CnnSettings, LinearSettings
 from nsnet.features.conditions import Condition
+from nsnet.semantics.null_space import orthonormal
 from nsnet.training.examples import FeatureExamples, PixelExamples
 from nsnet.training.runner import Compute, Runner
 
@@ -34,7 +35,7 @@ def cnn(**values: Any) -> CnnSettings:
 
 
 def context(seed: int = 0, basis: npt.NDArray[np.float64] = BASIS) -> Context:
-    return Context(RECORD, WIDTH, basis, seed)
+    return Context(RECORD, WIDTH, orthonormal(basis), seed)
 
 
 def features(rng: np.random.Generator, count: int, semantic: float) -> tuple[npt.NDArray[np.float32], Any]:

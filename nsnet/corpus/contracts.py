@@ -7,7 +7,7 @@ import polars as pl
 
 from nsnet.core.contracts import STRINGS, Table, contract
 
-SPLITS = ("train", "validation", "test")
+SPLITS = ("train", "validation", "test", "semantics")
 
 
 @contract("images", stage="corpus")
@@ -40,7 +40,9 @@ class Samples(Table):
     generator: str = pa.Field(description="what made the picture; for reals the real pool's name")
     family: str = pa.Field(description="kind of generator; real for reals")
     label: pl.Int8 = pa.Field(isin=[0, 1], description="0 real, 1 fake")
-    split: str = pa.Field(isin=SPLITS, description="train, validation (settings are chosen here) or test")
+    split: str = pa.Field(
+        isin=SPLITS, description="train, validation (settings are chosen here), test, or semantics: the caption pool"
+    )
     training_set: str = pa.Field(nullable=True, description="which training set a train or validation sample is in")
     real_pool: str = pa.Field(description="pool of reals that fakes of this generator are compared with")
     in_domain_for: pl.List = pa.Field(

@@ -190,7 +190,9 @@ def refuse_leaks(samples: pl.DataFrame, images: pl.DataFrame, duplicates: pl.Dat
         ), clashes AS (
             SELECT tested.suite || '/' || tested.generator AS name,
                    unnest([
-                       CASE WHEN seen.split != 'test' AND tested.split = 'test' THEN kind || ' to a training picture'
+                       CASE WHEN seen.split = 'semantics' AND tested.split != 'semantics'
+                            THEN kind || ' to a picture of the caption pool'
+                            WHEN seen.split != 'test' AND tested.split = 'test' THEN kind || ' to a training picture'
                             WHEN kind = 'equal' AND seen.split = 'train' AND tested.split = 'validation'
                                  AND seen.training_set = tested.training_set THEN 'in train and validation' END,
                        CASE WHEN kind = 'equal' AND tested.label = 1 AND seen.label = 0

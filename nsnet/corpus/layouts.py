@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from nsnet.corpus.recognition import LABELS, SPLITS, Parts, SuiteFolder, find_suites, label_place
+from nsnet.corpus.recognition import LABELS, SPLITS, TRAINED, Parts, SuiteFolder, find_suites, label_place
 from nsnet.suites import Suite, normalised
 
 EXPECTED = (
@@ -82,7 +82,7 @@ def _folder_roles(parts: Parts, corpus: SuiteFolder) -> Iterator[Role]:
     if known and "nature_ai" in known.layouts and split == "validation":
         split = "test"  # GenImage has no test folder: papers test on val
     owners, inner = ([part for part in side if part.casefold() not in SPLITS] for side in (above, below))
-    trained = [] if split == "test" else _training_sets(owners, known)
+    trained = _training_sets(owners, known) if split in TRAINED else []
     if trained:
         generator, family = trained[0][1:]
         of_maker = known is not None and (known.find(owners[-1]) or normalised(owners[-1]) == normalised(generator))
@@ -91,7 +91,7 @@ def _folder_roles(parts: Parts, corpus: SuiteFolder) -> Iterator[Role]:
         generator, family, pool, class_name = _owner(owners, inner, label, parts[at], known)
     maker, kind = (generator, family) if label else (pool, "real")
     sets: list[str | None] = [name for name, *_ in trained]
-    for training_set in sets or [None if split == "test" else corpus.name]:
+    for training_set in sets or [corpus.name if split in TRAINED else None]:
         yield Role("", corpus.name, label, maker, kind, split, pool, class_name, training_set)
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from nsnet.core.names import near_names
 from nsnet.corpus.layouts import Role, roles
-from nsnet.corpus.recognition import LABELS, SPLITS
+from nsnet.corpus.recognition import LABELS, SPLITS, TRAINED
 from nsnet.corpus.tree import is_archive, shown
 from nsnet.suites import known_suite, named_suite
 
@@ -190,7 +190,7 @@ def _role(row: dict[str, str], prefix: str, suite: str) -> Role:
         split=split,
         real_pool=pool,
         class_name=row.get("class_name") or None,
-        training_set=row.get("training_set") or (None if split == "test" else suite),
+        training_set=row.get("training_set") or (suite if split in TRAINED else None),
         caption=row.get("caption") or None,
         caption_source=row.get("caption_source") or ("manifest" if row.get("caption") else None),
     )

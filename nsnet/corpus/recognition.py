@@ -16,7 +16,10 @@ SPLITS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
+    "semantics": "semantics",
 }
+# Splits whose pictures belong to a training set.
+TRAINED = ("train", "validation")
 # The share of a tree's labelled folders that a suite must know, if nothing bears its name.
 KNOWN_SHARE = 0.9
 

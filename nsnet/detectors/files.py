@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
@@ -19,6 +18,7 @@ from nsnet.core.provenance import digest, file_sha256
 from nsnet.detectors.protocol import Context, Detector
 from nsnet.detectors.registry import detector_class
 from nsnet.detectors.settings import DetectorSettings
+from nsnet.semantics.null_space import no_directions
 
 # The one key of the header: safetensors writes several in an order that differs from run to run.
 KEY = "nsnet.detector"
@@ -75,7 +75,7 @@ def load_detector(file: Path, sha256: str | None, backbone: Mapping[str, Any] | 
     settings = _settings(file, facts)
     if backbone is not None:
         _same_backbone(file, facts["backbone"], backbone)
-    context = Context(facts["backbone"], facts["width"], np.zeros((0, facts["width"])), facts["seed"])
+    context = Context(facts["backbone"], facts["width"], no_directions(facts["width"]), facts["seed"])
     detector = detector_class(settings.kind)(settings, context)
     try:
         detector.module().load_state_dict(tensors)

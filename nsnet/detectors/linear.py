@@ -20,11 +20,10 @@ from nsnet.core.device import beside
 from nsnet.detectors.losses import balanced_bce, class_weights, nsnet_loss
 from nsnet.detectors.protocol import Context, Examples, Needs, Scores, Trainer
 from nsnet.detectors.settings import LinearSettings
-from nsnet.semantics.null_space import null_projection, random_basis
+from nsnet.semantics.null_space import no_directions, random_directions
 
 # Rows measured or scored at a time; no result depends on it beyond rounding.
 ROWS = 4096
-BASIS_NEEDED = {"none": "nothing", "text": "directions", "random": "rank"}
 
 
 class Head(nn.Module):
@@ -99,18 +98,21 @@ class LinearDetector:
 
     def __init__(self, settings: LinearSettings, context: Context) -> None:
         self.settings = settings
-        basis = context.basis
+        directions = context.basis
         if settings.null_space == "none":
-            basis = np.zeros((0, context.width))
+            directions = no_directions(context.width)
         elif settings.null_space == "random":
-            basis = random_basis(len(basis), context.width, context.seed)
-        self.projection = torch.from_numpy(null_projection(basis).astype(np.float32))
+            directions = random_directions(len(directions), context.width, context.seed)
+        self.projection = torch.from_numpy(directions.projection.astype(np.float32))
         self.head = Head(self.projection, settings.adapter)
 
     @staticmethod
     def needs(settings: LinearSettings) -> Needs:
-        basis: Any = BASIS_NEEDED[settings.null_space]
-        return Needs("features", settings.view, settings.draws, basis)
+        if settings.null_space == "none":
+            return Needs("features", settings.view, settings.draws)
+        if settings.null_space == "random":  # as many directions as the captions have
+            return Needs("features", settings.view, settings.draws, "rank")
+        return Needs("features", settings.view, settings.draws, "directions", settings.null_space)
 
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
         """Train with each weight decay; keep the head of least balanced validation BCE, the larger decay on a tie.

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from nsnet.detectors.settings import DetectorSettings
+from nsnet.semantics.null_space import Directions
 
 Scores = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.int64]
@@ -32,7 +33,8 @@ class Needs:
         reads: backbone features of a view (n, d), or that view's pixels (n, size, size, 3).
         view: mosaic, crop or full.
         draws: mosaics of each training picture, shown in turn.
-        basis: of the semantic basis, the directions themselves, their number alone, or nothing.
+        basis: of the null space's directions, themselves, their number alone, or nothing.
+        null_space: whose directions: text (of the training set's captions) or a kind of nsnet.semantics.image_basis.
         files: files that it is made from, which the run's identity must name by their bytes.
     """
 
@@ -40,6 +42,7 @@ class Needs:
     view: str
     draws: int = 1
     basis: Literal["nothing", "rank", "directions"] = "nothing"
+    null_space: str = "text"
     files: tuple[Path, ...] = ()
 
 
@@ -50,14 +53,14 @@ class Context:
     Attributes:
         backbone: the record of the backbone whose features it reads; kept in its file.
         width: dimension d of a feature.
-        basis: float64 (r, d), orthonormal semantic directions of the training set's captions;
-            without rows when a detector is loaded: its tensors hold what was made of them.
+        basis: the r directions of the null space that the detector needs; none when a detector
+            is loaded: its tensors hold what was made of them.
         seed: training seed; the control's random directions are drawn from it.
     """
 
     backbone: Mapping[str, Any]
     width: int
-    basis: npt.NDArray[np.float64]
+    basis: Directions
     seed: int
 
 

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from nsnet.core.settings import Count, Section, Share
 from nsnet.features.settings import View
 
-NullSpace = Literal["none", "text", "random"]
+NullSpace = Literal["none", "text", "cross-modal", "leace", "image-pca", "random"]
 Positive = Annotated[float, Field(gt=0)]
 Decay = Annotated[float, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0)]

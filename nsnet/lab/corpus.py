@@ -64,7 +64,8 @@ def plan(settings: Lab) -> list[Picture]:
     """List the corpus.
 
     Training and validation come twice: with the planted bias `settings.bias`, and
-    without. Both sets share the pictures they can. Test pictures are unbiased.
+    without. Both sets share the pictures they can. Test pictures are unbiased, and so is
+    the caption pool, real pictures that are in no other split.
     """
     pictures: list[Picture] = []
     for split, count in (("train", settings.train_per_class), ("validation", settings.validation_per_class)):
@@ -82,6 +83,7 @@ def plan(settings: Lab) -> list[Picture]:
     pictures += [Picture("test", None, None, number, ()) for number in range(settings.test_real)]
     for key in simulators():
         pictures += [Picture("test", key, None, number, ()) for number in range(settings.test_fakes)]
+    pictures += [Picture("semantics", None, None, number, ()) for number in range(settings.caption_pool)]
     return pictures
 
 

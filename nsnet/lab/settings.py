@@ -19,4 +19,5 @@ class Lab(Section):
     validation_per_class: Count
     test_real: Count
     test_fakes: Count
+    caption_pool: Count
     workers: Count

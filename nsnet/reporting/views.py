@@ -23,7 +23,7 @@ from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.contracts import Features, Patches
-from nsnet.semantics.contracts import Captions, SemanticBasis, SemanticSpectrum
+from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
 from nsnet.training.contracts import Runs
 
 FOLDER = Path(__file__).parent / "sql"
@@ -34,7 +34,7 @@ COMMENT = "-- "
 READ: tuple[type[Table], ...] = (BiasAudit, Runs, Results, Means, Differences)
 TABLES: tuple[type[Table], ...] = (
     *(Images, Samples, Duplicates, BiasAudit, Captions, Features, Patches),
-    *(SemanticSpectrum, SemanticBasis, Runs, Predictions, Results, Means, Differences),
+    *(SemanticSpectrum, SemanticBasis, ImageBasis, RankValidation, Runs, Predictions, Results, Means, Differences),
 )
 # Of these the catalogue holds the runs of earlier settings and code too, until they are pruned.
 KEPT: tuple[type[Table], ...] = (Runs, Predictions, Results)

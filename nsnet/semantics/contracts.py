@@ -36,3 +36,39 @@ class SemanticBasis(Table):
     k: pl.Int32 = pa.Field(ge=0, description="semantic_spectrum.k")
     retained: bool = pa.Field(description="semantic direction (true) or null-space direction (false)")
     vector: pl.List = pa.Field(dtype_kwargs={"inner": pl.Float64()}, description="unit vector in the joint space")
+
+
+@contract("image_basis", stage="semantics")
+class ImageBasis(Table):
+    """Semantic directions of pictures, estimated on the caption pool: x loses its part (x . dual) vector of each."""
+
+    null_space: str = pa.Field(description="cross-modal, leace or image-pca: how they were estimated")
+    condition: str = pa.Field(description="what was done to the pool's pictures first: a name in params.yaml")
+    view: str = pa.Field(description="what was shown of them: mosaic, crop or full")
+    k: pl.Int32 = pa.Field(ge=0, description="index, largest singular value first")
+    singular_value: pl.Float64 = pa.Field(
+        ge=0, description="of the cross-covariance, of the whitened one, or the standard deviation along the direction"
+    )
+    energy: pl.Float64 = pa.Field(ge=0, le=1 + 1e-9, description="cumulative share of the squared singular values")
+    retained: bool = pa.Field(description="one of the directions that the null space removes")
+    vector: pl.List = pa.Field(dtype_kwargs={"inner": pl.Float64()}, description="what is taken away")
+    dual: pl.List = pa.Field(
+        dtype_kwargs={"inner": pl.Float64()}, description="what measures how much of it; vector itself but for leace"
+    )
+
+
+@contract("rank_validation", stage="semantics")
+class RankValidation(Table):
+    """Accuracy under content shift on the training simulators' pictures, for each rank that was tried."""
+
+    null_space: str = pa.Field(description="image_basis.null_space")
+    condition: str = pa.Field(description="image_basis.condition")
+    view: str = pa.Field(description="image_basis.view")
+    rank: pl.Int32 = pa.Field(ge=0, description="directions removed")
+    accuracy: pl.Float64 = pa.Field(
+        ge=0,
+        le=1,
+        description="balanced accuracy of a probe fitted on one pairing of content and label, judged on the other",
+    )
+    error: pl.Float64 = pa.Field(ge=0, description="binomial standard error of the accuracy")
+    chosen: bool = pa.Field(description="the smallest rank within one standard error of the best")

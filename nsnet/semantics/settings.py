@@ -20,6 +20,20 @@ class Captions(Section):
     batch: Count
 
 
+class CaptionPool(Section):
+    """Directions of pictures, estimated on the caption pool: captioned real pictures of the split `semantics`.
+
+    Attributes:
+        rank: how many directions every null space of pictures removes; null chooses among `ranks`.
+        ranks: tried under content shift, on training and validation pictures.
+        content: words; a picture whose caption has one of them has the content that shifts.
+    """
+
+    rank: Count | None
+    ranks: Annotated[list[Count], Field(min_length=1)]
+    content: list[str]
+
+
 class Semantics(Section):
     """The semantic basis (stage semantics); exactly one of energy, tolerance and rank is set."""
 
@@ -29,3 +43,4 @@ class Semantics(Section):
     tolerance: Share | None
     rank: Annotated[int, Field(ge=0)] | None
     batch: Count
+    pool: CaptionPool

@@ -1,9 +1,9 @@
-"""Stage semantics: spectrum and basis of each training set's captions."""
+"""Stage semantics: directions of each training set's captions, and of the pictures of the caption pool."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,16 @@ from nsnet.core.device import best_device
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
-from nsnet.core.settings import load_section
+from nsnet.core.settings import load_section, load_value
 from nsnet.corpus.contracts import Samples
+from nsnet.features.contracts import Features
+from nsnet.features.matrices import FeatureReader
 from nsnet.features.settings import Backbone
-from nsnet.semantics.contracts import Captions, SemanticBasis, SemanticSpectrum
+from nsnet.semantics.caption_pool import EncodeTexts, basis_rows, caption_pool, null_spaces, pool_moments
+from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
+from nsnet.semantics.image_basis import ESTIMATES
 from nsnet.semantics.settings import Semantics
 from nsnet.semantics.spectrum import CaptionGram, Spectrum, choose_rank, rank_one_warning
-
-EncodeTexts = Callable[[list[str]], npt.NDArray[np.float32]]
 
 
 def caption_counts(samples: pl.DataFrame, captions: pl.DataFrame) -> pl.DataFrame:
@@ -99,13 +101,58 @@ def spectrum_rows(training_set: str, spectrum: Spectrum, rank: int) -> list[dict
     ]
 
 
+def picture_directions(
+    samples: pl.DataFrame, paths: Paths, backbone_id: str, encode: EncodeTexts, settings: Semantics
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Rows of the tables image_basis and rank_validation, for all views and training conditions; none without a pool.
+
+    Args:
+        samples: table samples.
+        paths: of the project.
+        backbone_id: whose features.
+        encode: captions to float32 (b, k).
+        settings: the section semantics.
+
+    Returns:
+        Both.
+
+    Raises:
+        ValueError: as `caption_pool` and `null_spaces`.
+    """
+    pool, reader = caption_pool(samples), FeatureReader(paths.table(Features))
+    bases: list[dict[str, Any]] = []
+    tries: list[dict[str, Any]] = []
+    if pool.is_empty():
+        return bases, tries
+    views = load_value(paths.params, "features.views", list[str])
+    conditions = load_value(paths.params, "train.conditions", list[str])
+    shown = [(condition, view) for condition in conditions for view in views]
+
+    def read(what: tuple[str, str], image_ids: list[str]) -> npt.NDArray[np.float32]:
+        return reader.matrix(backbone_id, *what, 0, image_ids)
+
+    moments = pool_moments(pool, shown, read, encode, settings.batch)
+    with bar("null spaces of pictures", len(ESTIMATES) * len(shown)) as advance:
+        for kind, what, spectrum, rank, tried in null_spaces(moments, samples, read, settings.pool):
+            bases += basis_rows(kind, what, spectrum, rank)
+            facts = {"null_space": kind, "condition": what[0], "view": what[1]}
+            tries += [{**facts, **asdict(one), "chosen": one.rank == rank} for one in tried]
+            print(
+                f"semantics: {kind}, {', '.join(what)}: {rank} directions of {pool.height} captioned pictures hold"
+                f" {spectrum.energy[rank - 1]:.4f} of the energy"
+            )
+            advance(1)
+    return bases, tries
+
+
 def main() -> None:
     from nsnet.features.backbone import load_backbone
 
     paths = Paths()
     settings = load_section(paths.params, "semantics", Semantics)
     with cost(paths.cost("semantics")):
-        counts = caption_counts(read_table(Samples, paths.table(Samples)), read_table(Captions, paths.table(Captions)))
+        samples = read_table(Samples, paths.table(Samples))
+        counts = caption_counts(samples, read_table(Captions, paths.table(Captions)))
         backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
         rows = []
         for name, spectrum in spectra(counts, backbone.encode_texts, settings).items():
@@ -121,3 +168,6 @@ def main() -> None:
             rows += spectrum_rows(name, spectrum, rank)
         for kind in (SemanticSpectrum, SemanticBasis):
             write_table(kind, make(kind, rows), paths.table(kind))
+        bases, tries = picture_directions(samples, paths, backbone.id, backbone.encode_texts, settings)
+        write_table(ImageBasis, make(ImageBasis, bases), paths.table(ImageBasis))
+        write_table(RankValidation, make(RankValidation, tries), paths.table(RankValidation))

@@ -17,8 +17,8 @@ from nsnet.corpus.contracts import Images, Samples
 from nsnet.features.conditions import choose
 from nsnet.features.contracts import Features
 from nsnet.features.settings import Backbone, Conditions
-from nsnet.semantics.contracts import SemanticBasis
-from nsnet.semantics.null_space import load_basis
+from nsnet.semantics.contracts import ImageBasis, SemanticBasis
+from nsnet.semantics.null_space import load_bases
 from nsnet.training.contracts import Runs
 from nsnet.training.examples import FeatureSource, Material, PixelSource
 from nsnet.training.execution import run_row, train_missing
@@ -39,13 +39,12 @@ def planned(paths: Paths, backbone: NamedBackbone) -> list[Training]:
         The trainings, sorted as in the table runs.
 
     Raises:
-        ValueError: as `load_section`, `training_sets`, `load_basis` and `plan`.
+        ValueError: as `load_section`, `training_sets` and `plan`.
     """
     train = load_section(paths.params, "train", Train)
     sets = training_sets(read_table(Samples, paths.table(Samples)))
     known = choose(train.conditions, load_value(paths.params, "conditions", Conditions))
-    directions = read_table(SemanticBasis, paths.table(SemanticBasis))
-    bases = {pictures.name: load_basis(directions, pictures.name) for pictures in sets}
+    bases = load_bases(*(read_table(kind, paths.table(kind)) for kind in (SemanticBasis, ImageBasis)))
     return plan(train, sets, {condition.name: condition for condition in known}, backbone, bases)
 
 

@@ -17,6 +17,7 @@ from nsnet.lab.corpus import Picture, make_picture
 from nsnet.lab.quality import recompress
 from nsnet.lab.simulators import simulator
 from nsnet.params import Params
+from nsnet.semantics.null_space import no_directions
 from nsnet.training.examples import PixelExamples
 from nsnet.training.runner import Runner, resolve
 
@@ -83,7 +84,7 @@ def learnability(key: str, strength: float, params: Params, per_class: int) -> f
     # As many updates as the control gets in the pipeline, whatever the number of pictures.
     epochs = max(1, settings.epochs * params.lab.train_per_class // per_class)
     settings = settings.model_copy(update={"epochs": epochs})
-    detector = CnnDetector(settings, Context({}, 0, np.zeros((0, 0)), params.train.seeds[0]))
+    detector = CnnDetector(settings, Context({}, 0, no_directions(0), params.train.seeds[0]))
     runner = Runner(resolve(params.train.runtime, detector.needs(settings)), params.train.seeds[0])
     detector.fit(train, check, runner)
     return balanced_accuracy(detector.score(runner.batches(check, CHECKED)), check.labels)

@@ -22,7 +22,7 @@ from nsnet.lab import scenes
 from nsnet.lab.corpus import BIASED, UNBIASED
 from nsnet.params import load_params
 from nsnet.semantics.contracts import SemanticBasis
-from nsnet.semantics.null_space import load_directions, null_projection
+from nsnet.semantics.null_space import load_text_directions
 
 Features = npt.NDArray[np.float32]
 
@@ -41,7 +41,7 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
         planted bias. Chance is 0.5.
 
     Raises:
-        FileNotFoundError, ValueError: as `read_table`, `load_params`, `load_directions`, `load_backbone`
+        FileNotFoundError, ValueError: as `read_table`, `load_params`, `load_text_directions`, `load_backbone`
             and `FeatureReader.matrix`.
     """
     from nsnet.features.backbone import load_backbone  # open_clip takes seconds
@@ -49,7 +49,7 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
     params = load_params(paths.params)
     samples = read_table(Samples, paths.table(Samples))
     table = read_table(SemanticBasis, paths.table(SemanticBasis))
-    vectors = {name: load_directions(table, name) for name in (UNBIASED, BIASED)}
+    vectors = {name: load_text_directions(table, name) for name in (UNBIASED, BIASED)}
     reader, backbone = FeatureReader(paths.table(FeatureTable)), load_backbone(params.backbone)
     first_side = set(scenes.sides(scenes.SHAPES)[0])
 
@@ -72,7 +72,7 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
         }
         row: dict[str, str | int | float] = {"view": view, "directions removed": rank}
         for name, (training_set, rows, truth, check_truth) in probes.items():
-            projection = null_projection(vectors[training_set][:rank])
+            projection = vectors[training_set].first(rank).projection
             probe = make_pipeline(StandardScaler(with_std=False), LogisticRegression(C=1e4, max_iter=3000))
             row[name] = float(probe.fit(rows @ projection, truth).score(check @ projection, check_truth))
         accuracies.append(row)

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-import numpy.typing as npt
-
 from nsnet.core.provenance import PACKAGE, code_checksum, digest, file_sha256
 from nsnet.detectors.protocol import Context, Needs
 from nsnet.detectors.registry import detector_class
 from nsnet.detectors.settings import DetectorSettings
 from nsnet.features.conditions import Condition
+from nsnet.semantics.null_space import Bases, Directions
 from nsnet.training.runner import Compute, resolve
 from nsnet.training.sets import TrainingSet
 from nsnet.training.settings import Train
@@ -32,7 +30,6 @@ CODE = (
     "detectors/protocol.py",
     "detectors/thresholds.py",
 )
-Bases = Mapping[str, npt.NDArray[np.float64]]
 
 
 @runtime_checkable
@@ -93,13 +90,13 @@ def plan(
         sets: the corpus's training sets.
         conditions: by name, those of train.conditions at least.
         backbone: whose features are read.
-        bases: semantic basis of each training set, float64 (r, d).
+        bases: the directions of every null space.
 
     Returns:
         The trainings.
 
     Raises:
-        ValueError: a file that a detector is made from is missing, or two trainings are one and the same.
+        ValueError: files or directions that a detector is made from are missing, or two trainings are the same.
     """
     trainings: list[Training] = []
     faults = []
@@ -120,7 +117,12 @@ def plan(
             "code": code,
         }
         for pictures, asked, seed in itertools.product(sets, train.conditions, train.seeds_of(name)):
-            condition, basis = conditions[asked], bases[pictures.name]
+            condition = conditions[asked]
+            try:
+                basis = bases.of(needs.null_space, pictures.name, asked, needs.view)
+            except ValueError as error:
+                faults.append(f"  train.detectors.{name}: {error}")
+                break
             own = {"data": pictures.checksum, "condition": condition.id, "seed": seed, "basis": _basis(basis, needs)}
             context = Context(backbone.record, backbone.width, basis, seed)
             run_id = digest(shared | own)
@@ -131,10 +133,10 @@ def plan(
     return sorted(trainings, key=lambda one: (one.pictures.name, one.condition.name, one.detector, one.seed))
 
 
-def _basis(basis: npt.NDArray[np.float64], needs: Needs) -> str | int | None:
-    """What of the semantic basis determines a run."""
+def _basis(basis: Directions, needs: Needs) -> str | int | None:
+    """What of the directions determines a run."""
     if needs.basis == "directions":
-        return hashlib.sha256(np.ascontiguousarray(basis).tobytes()).hexdigest()
+        return hashlib.sha256(basis.vectors.tobytes() + basis.duals.tobytes()).hexdigest()
     return len(basis) if needs.basis == "rank" else None
 
 
