@@ -65,6 +65,8 @@ def params() -> Params:
 def tiny(values: dict[str, Any]) -> dict[str, Any]:
     """The shipped parameters at a size that runs in seconds."""
     values["lab"] |= {"train_per_class": 24, "validation_per_class": 8, "test_real": 16, "test_fakes": 4, "workers": 1}
+    values["lab"]["caption_pool"] = 20
+    values["semantics"]["pool"]["rank"] = 4  # there are too few pictures to choose it
     values["corpus"]["workers"] = 1
     values["train"]["seeds"] = list(range(SEEDS))
     values["train"]["detectors"] = {name: values["train"]["detectors"][name] for name in CHOSEN}

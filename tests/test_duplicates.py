@@ -116,9 +116,7 @@ def test_pictures_of_the_caption_pool_are_in_no_other_split(tmp_path: Path, spli
     pool = root / "semantics/pool/0_real"
     copied(pool / "0.png", root / f"{split}/y/0_real/copy.png")
     resaved(pool / "1.png", root / f"{split}/z/0_real/near.jpg", quality=70)
-    found = (
-        r"(?s)2 kind\(s\) of leakage.*own/y: 1 equal to a picture of the caption pool.*own/z: 1 near to"
-    )
+    found = r"(?s)2 kind\(s\) of leakage.*own/y: 1 equal to a picture of the caption pool.*own/z: 1 near to"
     with pytest.raises(ValueError, match=found):
         read(root)
 

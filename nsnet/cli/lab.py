@@ -120,3 +120,26 @@ def leakage(
     with clear_errors():
         frames = [leakage(known_project(), name, rank or [0, 14, 30, 60]) for name in view or ["mosaic", "crop"]]
         print(markdown_table(pl.concat(frames)), end="")
+
+
+@app.command()
+def null_spaces(
+    view: Annotated[list[str] | None, typer.Option(help="Views to study; mosaic and crop if left out.")] = None,
+    draws: Annotated[int, typer.Option(min=1, max=64, help="Training sets, and pools, of each kind.")] = 5,
+    resamples: Annotated[int, typer.Option(min=10, help="Of test pictures and draws, for the intervals.")] = 1000,
+) -> None:
+    """Say when which null space helps: by dose of bias, rank, size of the pool and wrong captions (after `dvc repro`).
+
+    Example:
+
+      nsnet lab null-spaces --view mosaic
+    """
+    import polars as pl
+
+    from nsnet.core.printing import markdown_table
+    from nsnet.studies.null_spaces import NullSpaceStudy
+
+    with clear_errors():
+        studies = [NullSpaceStudy(known_project(), name, draws, resamples) for name in view or ["mosaic", "crop"]]
+        for table in ("doses", "rank_choices", "pools", "content_left"):
+            print(markdown_table(pl.concat([getattr(study, table)() for study in studies])), flush=True)

@@ -1,0 +1,155 @@
+"""Logistic probes on projected features: trained at a dose of content bias, judged on held-out generators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float32, Float64, Int64
+from sklearn.linear_model import LogisticRegression
+
+from nsnet.semantics.caption_pool import has_content
+from nsnet.semantics.null_space import Directions
+
+Features = Float32[np.ndarray, "n d"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.low:.3f}..{self.high:.3f})"
+
+
+class Pictures:
+    """Unit features of one view, with labels, content and generators.
+
+    Args:
+        rows: columns image_id, label, generator and caption, each picture once.
+        read: image_ids to features.
+        words: that make the content.
+    """
+
+    def __init__(self, rows: pl.DataFrame, read: Callable[[list[str]], Features], words: Sequence[str]) -> None:
+        self.captions = rows["caption"].to_list()
+        self.labels = rows["label"].to_numpy().astype(np.int64)
+        self.content = has_content(self.captions, words)
+        features = read(rows["image_id"].to_list())
+        self.features = features / np.linalg.norm(features, axis=1, keepdims=True)
+        names = rows["generator"].to_list()
+        self.generators = {name: np.flatnonzero(np.array(names) == name) for name in sorted(set(names))}
+
+    @cached_property
+    def cells(self) -> dict[tuple[int, bool], Int64[np.ndarray, " n"]]:
+        """Places by label, and by whether content goes with it as under full bias: reals have it, fakes lack it."""
+        aligned = self.content == (self.labels == 0)
+        return {
+            (label, together): np.flatnonzero((self.labels == label) & (aligned == together))
+            for label in (0, 1)
+            for together in (True, False)
+        }
+
+    def dosed(self, dose: float, per_class: int, seed: int) -> Int64[np.ndarray, " n"]:
+        """Places of a training set in which content predicts the label for a share `dose` of each class.
+
+        Args:
+            dose: from 0.5, no bias, to 1.
+            per_class: reals, and as many fakes.
+            seed: draws them.
+
+        Returns:
+            Places, 2 per_class of them.
+
+        Raises:
+            ValueError: there are too few pictures of a label and a content.
+        """
+        rng = np.random.default_rng(seed)
+        count = round(dose * per_class)
+        chosen = []
+        for (label, together), places in self.cells.items():
+            wanted = count if together else per_class - count
+            if wanted > len(places):
+                raise ValueError(f"label {label}, content aligned {together}: {len(places)} pictures for {wanted}")
+            chosen.append(rng.permutation(places)[:wanted])
+        return np.concatenate(chosen)
+
+
+def probe(
+    rows: Features, labels: Int64[np.ndarray, " n"], judged: Features, directions: Directions
+) -> Bool[np.ndarray, " m"]:
+    """Which of the judged pictures a logistic probe calls fake; one common scale, C = 1.
+
+    Args:
+        rows, labels: what it is fitted on.
+        judged: unit features.
+        directions: that are removed first.
+
+    Returns:
+        (m,).
+    """
+    projection = directions.projection
+    seen = rows @ projection
+    mean = seen.mean(axis=0)
+    scale = np.sqrt(((seen - mean) ** 2).mean())
+    fitted = LogisticRegression(max_iter=2000).fit((seen - mean) / scale, labels)
+    return fitted.decision_function((judged @ projection - mean) / scale) >= 0
+
+
+class HeldOut:
+    """Mean balanced accuracy over generators; reals, fakes of each generator and draws of the training set resampled.
+
+    Args:
+        pictures: test pictures.
+        known: generators that training has seen, left out.
+        resamples: of the bootstrap; the same for all figures, so that differences are paired.
+    """
+
+    def __init__(self, pictures: Pictures, known: Sequence[str], resamples: int) -> None:
+        rng = np.random.default_rng(0)
+        fakes = {
+            name: places
+            for name, places in pictures.generators.items()
+            if pictures.labels[places[0]] == 1 and name not in known
+        }
+        self._reals = np.flatnonzero(pictures.labels == 0)
+        self._fakes = np.concatenate(list(fakes.values()))
+        self._real_weights = _weights(rng, len(self._reals), resamples)
+        parts = [_weights(rng, len(places), resamples) / len(fakes) for places in fakes.values()]
+        self._fake_weights = np.concatenate(parts, axis=1)
+        self._draws = rng.random((resamples, 64))
+
+    def accuracies(self, called: Bool[np.ndarray, "draws n"]) -> Float64[np.ndarray, " resamples"]:
+        """The figure itself, and then its resamples.
+
+        Args:
+            called: fake or not, by draw of the training set and test picture.
+
+        Returns:
+            1 + resamples values.
+        """
+        reals, fakes = ~called[:, self._reals], called[:, self._fakes]
+        own = (reals @ self._real_weights[0] + fakes @ self._fake_weights[0]) / 2
+        shares = (reals @ self._real_weights[1:].T + fakes @ self._fake_weights[1:].T) / 2  # (draws, resamples)
+        drawn = (self._draws[:, : len(called)] * len(called)).astype(int)
+        resampled = np.take_along_axis(shares.T, drawn, axis=1).mean(axis=1)
+        return np.concatenate([[own.mean()], resampled])
+
+
+def interval(values: Float64[np.ndarray, " n"]) -> Interval:
+    """From `HeldOut.accuracies`, or the difference of two: the figure with percentiles of its resamples."""
+    low, high = np.percentile(values[1:], [2.5, 97.5])
+    return Interval(float(values[0]), float(low), float(high))
+
+
+def _weights(rng: np.random.Generator, count: int, resamples: int) -> Float64[np.ndarray, "rows n"]:
+    """Shares of `count` pictures: all alike in row 0, then drawn with replacement."""
+    drawn = rng.multinomial(count, np.full(count, 1 / count), resamples)
+    return np.concatenate([np.ones((1, count)), drawn]) / count
