@@ -188,8 +188,8 @@ def test_accuracy_in_sql_equals_the_results(catalogue: duckdb.DuckDBPyConnection
 
 
 def test_nearest_patches_in_the_null_space() -> None:
-    """The example of the README against numpy, on as many patches as the lab has: 7,500 pictures of 49."""
-    rows, directions = patches(7500), basis()
+    """The example of the README against numpy, on as many patches as the lab has: 8,500 pictures of 49."""
+    rows, directions = patches(8500), basis()
     features = rows["feature"].to_numpy()
     removed = np.array(directions.filter("retained", training_set="biased")["vector"].to_list())
     apart = (features - features[0]).astype(np.float64)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from nsnet.semantics.null_space import no_directions, orthonormal
 from nsnet.studies.probes import HeldOut, Pictures, interval, probe
-from tests.conftest import run
+from tests.conftest import ROOT, run
 
 
 def pictures(seed: int = 0, count: int = 400) -> Pictures:
@@ -94,3 +96,30 @@ def test_the_study_says_when_which_null_space_helps(project: Path) -> None:
     assert len(doses.splitlines()) == 2 + 12
     assert {line.split("|")[3].strip() for line in ranks.splitlines()[2:]} >= {"fixed", "energy 0.99"}
     assert "wrong captions" in pools and left.splitlines()[2].startswith("| crop | none | 0 |")
+
+
+def figures(text: str) -> Iterator[tuple[tuple[str, ...], float, float, float]]:
+    """Each figure with an interval: the cells before it and its column, the figure, both ends."""
+    for table in text.strip().split("\n\n"):
+        header, _, *rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in table.splitlines()]
+        for row in rows:
+            words = tuple(cell for cell in row if "(" not in cell and not re.fullmatch(r"[\d.]*", cell))
+            for column, cell in zip(header, row, strict=False):
+                if found := re.fullmatch(r"(-?[\d.]+) \((-?[\d.]+?)\.\.(-?[\d.]+)\)", cell):
+                    value, low, high = map(float, found.groups())
+                    yield (*words, row[1], column), value, low, high
+
+
+def test_the_page_shows_what_the_lab_says() -> None:
+    """On any machine: every figure lies inside the interval that the page gives, as `nsnet verify` asks of tables."""
+    if not (ROOT / "artifacts/evaluate").exists():
+        pytest.skip("needs the lab's own run: make repro")
+    page = (ROOT / "docs/null_spaces.md").read_text()
+    shown = "\n\n".join(part for part in page.split("\n\n") if part.startswith("| view |"))
+    stated = {key: (low, high) for key, _, low, high in figures(shown) if key[0] == "mosaic"}
+    found = {
+        key: value for key, value, _, _ in figures(run(ROOT, "nsnet", "lab", "null-spaces", "--view", "mosaic").stdout)
+    }
+    both = found.keys() & stated.keys()  # another processor may find another rank best
+    assert len(both) > 80
+    assert {key: found[key] for key in both if not stated[key][0] <= found[key] <= stated[key][1]} == {}
