@@ -189,7 +189,9 @@ def test_a_file_of_weights_is_known_by_its_contents(tmp_path: Path) -> None:
 def test_a_recorded_pass_gives_the_same_bits(params: Params, tokens: bool, precision: str) -> None:
     eager = load_backbone(params.backbone.model_copy(update={"precision": precision}))
     recorded = record(eager, 8, tokens)
-    assert isinstance(recorded, RecordedBackbone) and (recorded.id, recorded.views) == (eager.id, eager.views)
+    assert (recorded.id, recorded.views) == (eager.id, eager.views)
+    # A processor whose graphs differ in a bit goes without.
+    assert recorded is eager or isinstance(recorded, RecordedBackbone)
     for seed in range(3):
         pixels = np.random.default_rng(seed).integers(0, 256, (8, 112, 112, 3), dtype=np.uint8)
         assert np.array_equal(recorded.encode_images(pixels), eager.encode_images(pixels))

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from nsnet.corpus.images import decode_rgb
-from nsnet.features import extraction, merge
+from nsnet.features import extraction, merge, plan
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN, apply
 from nsnet.features.contracts import Features, Patches
@@ -49,6 +49,7 @@ def update(
     if "disk" in request.param:
         monkeypatch.setattr(extraction, "FEW", 0)
         monkeypatch.setattr(extraction, "WORTH", 1)
+        monkeypatch.setattr(plan, "GATHERED", 1)  # noted while further jobs are read from the same database
     return Extraction(tmp_path, backbone)
 
 

@@ -194,6 +194,16 @@ def test_a_rank_that_cannot_be_chosen_says_so() -> None:
         list(null_spaces(sums, table, read, settings))
 
 
+@pytest.mark.parametrize(("images", "texts"), [(X[:1].repeat(30, axis=0), T[:30]), (X[:30], T[:1].repeat(30, axis=0))])
+def test_a_pool_of_one_picture_or_one_caption_says_so(images: np.ndarray, texts: np.ndarray) -> None:
+    table, _ = pooled()
+    sums = Moments()
+    sums.add(images.astype(np.float32), texts.astype(np.float32))
+    settings = CaptionPool(rank=1, ranks=[1], content=[])
+    with pytest.raises(ValueError, match="30 pictures\\) has pictures or captions that are all alike"):
+        next(null_spaces({("clean", "crop"): sums}, table, lambda shown, ids: images, settings))
+
+
 def test_a_pool_is_of_captioned_reals() -> None:
     table, _ = pooled(20)
     assert caption_pool(table.filter(pl.col("split") != "semantics")).is_empty()

@@ -11,8 +11,9 @@ import polars as pl
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
+from nsnet.semantics.content_shift import probe
 from nsnet.semantics.null_space import no_directions, orthonormal
-from nsnet.studies.probes import HeldOut, Pictures, interval, probe
+from nsnet.studies.probes import HeldOut, Pictures, interval, read_pictures
 from tests.conftest import ROOT, run
 
 
@@ -31,7 +32,7 @@ def pictures(seed: int = 0, count: int = 400) -> Pictures:
             "caption": ["a ring" if one else "a star" for one in content],
         }
     )
-    return Pictures(rows, lambda ids: np.array([features[int(name)] for name in ids], np.float32), ["ring"])
+    return read_pictures(rows, ["ring"], lambda ids: np.array([features[int(name)] for name in ids], np.float32))
 
 
 @pytest.mark.parametrize("dose", [0.5, 0.6, 0.9, 1.0])
@@ -91,11 +92,12 @@ def test_accuracies_are_those_of_a_loop() -> None:
 
 def test_the_study_says_when_which_null_space_helps(project: Path) -> None:
     shown = run(project, "nsnet", "lab", "null-spaces", "--view", "crop", "--draws", "2", "--resamples", "20").stdout
-    doses, ranks, pools, left = shown.strip().split("\n\n")
+    doses, ranks, correlated, pools, left = shown.strip().split("\n\n")
     assert doses.splitlines()[0] == "| view | dose | none | random | text | cross-modal | leace | image-pca |"
     assert len(doses.splitlines()) == 2 + 12
     assert {line.split("|")[3].strip() for line in ranks.splitlines()[2:]} >= {"fixed", "energy 0.99"}
-    assert "wrong captions" in pools and left.splitlines()[2].startswith("| crop | none | 0 |")
+    assert correlated.splitlines()[0] == "| view | rank | caption pool | training reals |"
+    assert "wrong captions, minus all" in pools and left.splitlines()[2].startswith("| crop | none | 0 |")
 
 
 def figures(text: str) -> Iterator[tuple[tuple[str, ...], float, float, float]]:

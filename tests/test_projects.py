@@ -27,7 +27,7 @@ def test_a_new_project_runs(tmp_path: Path) -> None:
     (folder / "params.yaml").write_text(yaml.safe_dump(tiny(values), sort_keys=False))
     commit(folder)
     finished = run(folder, "dvc", "repro", "corpus", project=ROOT)
-    assert "272 images in = 272 used" in finished.stdout
+    assert "292 images in = 292 used" in finished.stdout
     again = run(folder, "dvc", "repro", "corpus", project=ROOT)
     assert "Running stage" not in again.stdout
     # Another version of the code is another line of code.yaml, and its stages alone run again.

@@ -141,5 +141,5 @@ def null_spaces(
 
     with clear_errors():
         studies = [NullSpaceStudy(known_project(), name, draws, resamples) for name in view or ["mosaic", "crop"]]
-        for table in ("doses", "rank_choices", "pools", "content_left"):
+        for table in ("doses", "rank_choices", "correlated_pools", "pools", "content_left"):
             print(markdown_table(pl.concat([getattr(study, table)() for study in studies])), flush=True)

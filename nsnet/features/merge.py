@@ -80,7 +80,6 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
         pool = stack.enter_context(ThreadPoolExecutor(THREADS))
         for rows in ahead(pool, made, _bucket_names(digits), THREADS):
             list(pool.map(_append, writers, rows))
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def bucket_digits(size: int) -> int:

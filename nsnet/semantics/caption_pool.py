@@ -27,7 +27,8 @@ from nsnet.semantics.settings import CaptionPool
 EncodeTexts = Callable[[list[str]], npt.NDArray[np.float32]]
 # Condition and view.
 Shown = tuple[str, str]
-# From what is shown and image_ids to their features, (n, d).
+# From image_ids, of what is shown, to their features, (n, d).
+ReadPictures = Callable[[list[str]], npt.NDArray[np.float32]]
 ReadFeatures = Callable[[Shown, list[str]], npt.NDArray[np.float32]]
 
 
@@ -92,9 +93,26 @@ def has_content(captions: Sequence[str], words: Sequence[str]) -> Bool[np.ndarra
     return np.array([not asked.isdisjoint(re.findall(r"\w+", text.casefold())) for text in captions], bool)
 
 
-def labelled_splits(
-    samples: pl.DataFrame, words: Sequence[str], read: Callable[[list[str]], npt.NDArray[np.float32]]
-) -> tuple[Labelled, Labelled]:
+def labelled(pictures: pl.DataFrame, words: Sequence[str], read: ReadPictures) -> Labelled:
+    """Pictures with what probes want to know of them.
+
+    Args:
+        pictures: columns image_id, label and caption, each picture once.
+        words: that make the content.
+        read: features of pictures.
+
+    Returns:
+        Unit features, labels and content, in the order of the rows.
+    """
+    features = read(pictures["image_id"].to_list()).astype(np.float64)
+    return Labelled(
+        features / np.linalg.norm(features, axis=1, keepdims=True),
+        pictures["label"].to_numpy().astype(np.int64),
+        has_content(pictures["caption"].to_list(), words),
+    )
+
+
+def labelled_splits(samples: pl.DataFrame, words: Sequence[str], read: ReadPictures) -> tuple[Labelled, Labelled]:
     """Captioned training and validation pictures of all training sets, each once.
 
     Args:
@@ -103,27 +121,23 @@ def labelled_splits(
         read: features of pictures.
 
     Returns:
-        Unit features, labels and content of both splits, by image_id.
+        Both splits, by image_id.
 
     Raises:
         ValueError: a split lacks pictures of a label and a content.
     """
-    return _labelled(samples, "train", words, read), _labelled(samples, "validation", words, read)
-
-
-def _labelled(
-    samples: pl.DataFrame, split: str, words: Sequence[str], read: Callable[[list[str]], npt.NDArray[np.float32]]
-) -> Labelled:
-    rows = samples.filter(pl.col("split") == split, pl.col("caption").is_not_null())
-    once = rows.sort("image_id", "caption").unique("image_id", keep="first", maintain_order=True)
-    labels, content = once["label"].to_numpy().astype(np.int64), has_content(once["caption"].to_list(), words)
-    if not has_all_cells(labels, content):
-        raise ValueError(
-            f"semantics.pool.rank cannot be chosen: split {split} has fewer than {FEWEST} reals or fakes with or"
-            " without the words of semantics.pool.content in their captions; change them, or set semantics.pool.rank"
-        )
-    features = read(once["image_id"].to_list()).astype(np.float64)
-    return Labelled(features / np.linalg.norm(features, axis=1, keepdims=True), labels, content)
+    splits = []
+    for split in ("train", "validation"):
+        rows = samples.filter(pl.col("split") == split, pl.col("caption").is_not_null())
+        once = rows.sort("image_id", "caption").unique("image_id", keep="first", maintain_order=True)
+        if not has_all_cells(once["label"].to_numpy(), has_content(once["caption"].to_list(), words)):
+            raise ValueError(
+                f"semantics.pool.rank cannot be chosen: split {split} has fewer than {FEWEST} reals or fakes with"
+                " or without the words of semantics.pool.content in their captions: change them, or set"
+                " semantics.pool.rank"
+            )
+        splits.append(labelled(once, words, read))
+    return splits[0], splits[1]
 
 
 def null_spaces(
@@ -141,9 +155,15 @@ def null_spaces(
         Kind, condition and view, spectrum, chosen rank, and what each rank that was tried came to.
 
     Raises:
-        ValueError: a rank is to be chosen, but training or validation lack pictures of a label and a content.
+        ValueError: the pool shows one thing only; a rank is to be chosen, but training or validation lack
+            pictures of a label and a content.
     """
     for shown, sums in moments.items():
+        if not sums.vary:
+            raise ValueError(
+                f"the caption pool (split semantics, {sums.count} pictures) has pictures or captions that are all"
+                " alike: no direction goes with what captions say; add others"
+            )
         splits = None
         if settings.rank is None:
             splits = labelled_splits(samples, settings.content, partial(read, shown))

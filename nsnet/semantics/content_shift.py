@@ -71,12 +71,10 @@ def shift_accuracy(train: Labelled, validation: Labelled, directions: Directions
     Returns:
         Mean balanced accuracy; the error is the binomial one of the judged pictures.
     """
-    projection = directions.projection
-    rows, judged = train.features @ projection, validation.features @ projection
     shares, variances = [], []
     for content in (True, False):
         fit, judge = train.paired(content), validation.paired(not content)
-        fakes = _probe(rows[fit], train.labels[fit], judged[judge])
+        fakes = probe(train.features[fit], train.labels[fit], validation.features[judge], directions)
         for label in (0, 1):
             right = fakes[validation.labels[judge] == label] == label
             shares.append(right.mean())
@@ -84,14 +82,28 @@ def shift_accuracy(train: Labelled, validation: Labelled, directions: Directions
     return ShiftAccuracy(len(directions), float(np.mean(shares)), float(np.sqrt(np.sum(variances)) / len(shares)))
 
 
-def _probe(
-    rows: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], judged: Float[np.ndarray, "m d"]
+def probe(
+    rows: Float[np.ndarray, "n d"],
+    labels: Int[np.ndarray, " n"],
+    judged: Float[np.ndarray, "m d"],
+    directions: Directions,
 ) -> Bool[np.ndarray, " m"]:
-    """Which of the judged rows a logistic probe calls fake; one common scale, as a detector's head has."""
-    mean = rows.mean(axis=0)
-    scale = np.sqrt(((rows - mean) ** 2).mean())
-    probe = LogisticRegression(max_iter=2000).fit((rows - mean) / scale, labels)
-    return probe.decision_function((judged - mean) / scale) >= 0
+    """Which of the judged rows a logistic probe calls 1; C = 1, one common scale, as a detector's head has.
+
+    Args:
+        rows, labels: what it is fitted on; 0 or 1.
+        judged: rows to tell apart.
+        directions: that are removed first.
+
+    Returns:
+        (m,).
+    """
+    projection = directions.projection
+    seen = rows @ projection
+    mean = seen.mean(axis=0)
+    scale = np.sqrt(((seen - mean) ** 2).mean())
+    fitted = LogisticRegression(max_iter=2000).fit((seen - mean) / scale, labels)
+    return fitted.decision_function((judged @ projection - mean) / scale) >= 0
 
 
 def choose_shift_rank(tried: Sequence[ShiftAccuracy]) -> int:

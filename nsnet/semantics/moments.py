@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float, Float64
 
+from nsnet.semantics.spectrum import ROUNDING
+
 
 class Moments:
     """Mean products of unit image features x and unit caption features t, centred, in float64, fed batch by batch.
@@ -34,6 +36,11 @@ class Moments:
         self._texts += t.sum(axis=0)
         self._squares += x.T @ x
         self._products += x.T @ t
+
+    @property
+    def vary(self) -> bool:
+        """Whether pictures differ, and captions with them: beyond the rounding of float32 features."""
+        return bool(np.trace(self.covariance) > ROUNDING**2 and np.linalg.norm(self.cross_covariance) > ROUNDING**2)
 
     @property
     def covariance(self) -> Float64[np.ndarray, "d d"]:

@@ -18,9 +18,9 @@ from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import Samples
 from nsnet.features.contracts import Features as FeatureTable
 from nsnet.features.matrices import FeatureReader
-from nsnet.lab import scenes
 from nsnet.lab.corpus import BIASED, UNBIASED
 from nsnet.params import load_params
+from nsnet.semantics.caption_pool import has_content
 from nsnet.semantics.contracts import SemanticBasis
 from nsnet.semantics.null_space import load_text_directions
 
@@ -51,14 +51,14 @@ def leakage(paths: Paths, view: str, ranks: list[int]) -> pl.DataFrame:
     table = read_table(SemanticBasis, paths.table(SemanticBasis))
     vectors = {name: load_text_directions(table, name) for name in (UNBIASED, BIASED)}
     reader, backbone = FeatureReader(paths.table(FeatureTable)), load_backbone(params.backbone)
-    first_side = set(scenes.sides(scenes.SHAPES)[0])
+    words = params.semantics.pool.content
 
     def split(name: str, training_set: str) -> tuple[Features, list[bool], list[int]]:
         rows = samples.filter(split=name, training_set=training_set).sort("image_id")
         image_ids = rows["image_id"].to_list()
         features = reader.matrix(backbone.id, params.train.conditions[0], view, 0, image_ids)
         unit = features / np.linalg.norm(features, axis=1, keepdims=True)
-        return unit, [not first_side.isdisjoint(text.split()) for text in rows["caption"]], rows["label"].to_list()
+        return unit, has_content(rows["caption"].to_list(), words).tolist(), rows["label"].to_list()
 
     train, side, label = split("train", UNBIASED)
     biased, _, biased_label = split("train", BIASED)

@@ -21,15 +21,16 @@ from nsnet.features.contracts import Features
 from nsnet.features.matrices import FeatureReader
 from nsnet.params import load_params
 from nsnet.semantics.caption_pool import caption_pool
+from nsnet.semantics.content_shift import probe
 from nsnet.semantics.contracts import ImageBasis, RankValidation, SemanticBasis
-from nsnet.semantics.image_basis import ESTIMATES, ImageSpectrum
+from nsnet.semantics.image_basis import ESTIMATES, ImageSpectrum, cross_modal
 from nsnet.semantics.moments import Moments
 from nsnet.semantics.null_space import Bases, Directions, load_bases, no_directions, random_directions
 from nsnet.semantics.spectrum import CaptionGram, choose_rank
-from nsnet.studies.probes import HeldOut, Pictures, interval, probe
+from nsnet.studies.probes import HeldOut, Pictures, interval, read_pictures
 
 DOSES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-SIZES = (50, 100, 200, 500, 1000)
+SIZES = (50, 100, 200, 500)
 WRONG = 0.2
 ENERGY, FIXED = 0.99, 14
 
@@ -56,7 +57,7 @@ class NullSpaceStudy:
 
         def pictures(split: str) -> Pictures:
             rows = samples.filter(split=split).sort("image_id").unique("image_id", keep="first", maintain_order=True)
-            return Pictures(rows, read, self.semantics.pool.content)
+            return read_pictures(rows, self.semantics.pool.content, read)
 
         self.train, self.validation, self.test = (pictures(split) for split in ("train", "validation", "test"))
         self.held_out = HeldOut(self.test, list(self.train.generators), resamples)
@@ -155,19 +156,29 @@ class NullSpaceStudy:
         return pl.DataFrame(rows)
 
     def pools(self) -> pl.DataFrame:
-        """Held-out accuracy under full bias by size of the pool, and with wrong captions, at the chosen ranks."""
-        settings = [(str(size), size, 0.0) for size in SIZES if size <= len(self.pool_images)]
-        settings.append((f"{len(self.pool_images)}, {WRONG:.0%} wrong captions", len(self.pool_images), WRONG))
-        rows = []
+        """Held-out accuracy under full bias by size of the pool, and with wrong captions, at the chosen ranks.
+
+        Below each, the paired difference to the whole pool.
+        """
+        most = len(self.pool_images)
+        settings = [("all", most, 0.0), (f"all, {WRONG:.0%} wrong captions", most, WRONG)]
+        settings += [(str(size), size, 0.0) for size in SIZES if size < most]
+        rows: list[dict[str, str]] = []
+        whole: dict[str, npt.NDArray[np.float64]] = {}
         with bar(f"pools, {self.view}", len(settings) * len(ESTIMATES)) as advance:
             for name, size, wrong in settings:
-                row: dict[str, Any] = {"view": self.view, "pool": name}
+                found = {}
                 for kind, estimate in ESTIMATES.items():
                     rank = len(self.bases.of(kind, "", self.condition, self.view))
                     spectra = [estimate(moments) for moments in self._drawn_pools(size, wrong)]
-                    row[kind] = str(interval(self._accuracies(1.0, partial(_by_seed, spectra, rank))))
+                    found[kind] = self._accuracies(1.0, partial(_by_seed, spectra, rank))
                     advance(1)
-                rows.append(row)
+                row = {"view": self.view, "pool": name}
+                rows.append(row | {kind: str(interval(values)) for kind, values in found.items()})
+                whole = whole or found
+                if found is not whole:
+                    row = {"view": self.view, "pool": f"{name}, minus all"}
+                    rows.append(row | {kind: str(interval(v - whole[kind])) for kind, v in found.items()})
         return pl.DataFrame(rows)
 
     def _drawn_pools(self, size: int, wrong: float) -> Iterator[Moments]:
@@ -180,20 +191,46 @@ class NullSpaceStudy:
             captions[moved] = np.roll(captions[moved], 1)
             yield _moments(self.pool_images[chosen], self.pool_texts[captions])
 
+    def correlated_pools(self) -> pl.DataFrame:
+        """Held-out accuracy under full bias by rank of the cross-modal null space, for two kinds of pool.
+
+        The caption pool draws each word of a scene by itself; in the training pictures words change sides together.
+        """
+        places = self.train.dosed(0.5, 2 * self.per_class, 0)
+        reals = places[self.train.labels[places] == 0]
+        captions = self._encoded([self.train.captions[place] for place in reals])
+        pools = {
+            "caption pool": cross_modal(_moments(self.pool_images, self.pool_texts)),
+            "training reals": cross_modal(_moments(self.train.features[reals], captions)),
+        }
+        return pl.DataFrame(
+            {"view": self.view, "rank": rank}
+            | {
+                name: str(interval(self._accuracies(1.0, partial(_constant, spectrum.directions.first(rank)))))
+                for name, spectrum in pools.items()
+            }
+            for rank in self.semantics.pool.ranks
+        )
+
     def content_left(self) -> pl.DataFrame:
         """How well a probe still tells the content of validation pictures, beside held-out accuracy under full bias."""
         rows = []
-        for kind, directions in self._kinds().items():
-            unbiased = self.train.dosed(0.5, self.per_class, 0)
-            seen = self.train.features[unbiased], self.train.content[unbiased].astype(np.int64)
-            told = probe(*seen, self.validation.features, directions(0, unbiased))
+        unbiased = self.train.dosed(0.5, self.per_class, 0)
+        seen = self.train.features[unbiased], self.train.content[unbiased].astype(np.int64)
+        kinds = self._kinds()
+        found = {kind: self._accuracies(1.0, directions) for kind, directions in kinds.items()}
+        for kind, directions in kinds.items():
+            removed = directions(0, unbiased)
+            told = probe(*seen, self.validation.features, removed)
+            gap = found[kind] - found["cross-modal"]
             rows.append(
                 {
                     "view": self.view,
                     "null space": kind,
-                    "rank": len(directions(0, unbiased)),
+                    "rank": len(removed),
                     "content told": float((told == self.validation.content).mean()),
-                    "held-out acc, full bias": str(interval(self._accuracies(1.0, directions))),
+                    "held-out acc, full bias": str(interval(found[kind])),
+                    "minus cross-modal": "" if kind == "cross-modal" else str(interval(gap)),
                 }
             )
         return pl.DataFrame(rows)

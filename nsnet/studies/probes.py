@@ -1,20 +1,17 @@
-"""Logistic probes on projected features: trained at a dose of content bias, judged on held-out generators."""
+"""Training sets at a dose of content bias, and accuracy on held-out generators with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float32, Float64, Int64
-from sklearn.linear_model import LogisticRegression
+from jaxtyping import Bool, Float64, Int64
 
-from nsnet.semantics.caption_pool import has_content
-from nsnet.semantics.null_space import Directions
-
-Features = Float32[np.ndarray, "n d"]
+from nsnet.semantics.caption_pool import ReadPictures, labelled
+from nsnet.semantics.content_shift import Labelled
 
 
 @dataclass(frozen=True)
@@ -29,28 +26,22 @@ class Interval:
         return f"{self.value:.3f} ({self.low:.3f}..{self.high:.3f})"
 
 
-class Pictures:
-    """Unit features of one view, with labels, content and generators.
+@dataclass(frozen=True)
+class Pictures(Labelled):
+    """Labelled pictures with their captions and generators.
 
-    Args:
-        rows: columns image_id, label, generator and caption, each picture once.
-        read: image_ids to features.
-        words: that make the content.
+    Attributes:
+        captions: of each.
+        generators: places by generator or real pool, sorted by name.
     """
 
-    def __init__(self, rows: pl.DataFrame, read: Callable[[list[str]], Features], words: Sequence[str]) -> None:
-        self.captions = rows["caption"].to_list()
-        self.labels = rows["label"].to_numpy().astype(np.int64)
-        self.content = has_content(self.captions, words)
-        features = read(rows["image_id"].to_list())
-        self.features = features / np.linalg.norm(features, axis=1, keepdims=True)
-        names = rows["generator"].to_list()
-        self.generators = {name: np.flatnonzero(np.array(names) == name) for name in sorted(set(names))}
+    captions: list[str]
+    generators: dict[str, Int64[np.ndarray, " m"]]
 
     @cached_property
     def cells(self) -> dict[tuple[int, bool], Int64[np.ndarray, " n"]]:
         """Places by label, and by whether content goes with it as under full bias: reals have it, fakes lack it."""
-        aligned = self.content == (self.labels == 0)
+        aligned = self.paired(True)
         return {
             (label, together): np.flatnonzero((self.labels == label) & (aligned == together))
             for label in (0, 1)
@@ -82,25 +73,20 @@ class Pictures:
         return np.concatenate(chosen)
 
 
-def probe(
-    rows: Features, labels: Int64[np.ndarray, " n"], judged: Features, directions: Directions
-) -> Bool[np.ndarray, " m"]:
-    """Which of the judged pictures a logistic probe calls fake; one common scale, C = 1.
+def read_pictures(rows: pl.DataFrame, words: Sequence[str], read: ReadPictures) -> Pictures:
+    """Pictures of one view.
 
     Args:
-        rows, labels: what it is fitted on.
-        judged: unit features.
-        directions: that are removed first.
+        rows: columns image_id, label, generator and caption, each picture once.
+        words: that make the content.
+        read: features of pictures.
 
     Returns:
-        (m,).
+        Them, in the order of the rows.
     """
-    projection = directions.projection
-    seen = rows @ projection
-    mean = seen.mean(axis=0)
-    scale = np.sqrt(((seen - mean) ** 2).mean())
-    fitted = LogisticRegression(max_iter=2000).fit((seen - mean) / scale, labels)
-    return fitted.decision_function((judged @ projection - mean) / scale) >= 0
+    one, names = labelled(rows, words, read), rows["generator"].to_numpy()
+    generators = {str(name): np.flatnonzero(names == name) for name in sorted(set(names))}
+    return Pictures(one.features, one.labels, one.content, rows["caption"].to_list(), generators)
 
 
 class HeldOut:
