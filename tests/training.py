@@ -23,6 +23,13 @@ BASIS = np.eye(WIDTH)[:3]  # the first three dimensions are semantic
 RECORD = {"model": "lab-clip", "weights": None, "space": "projected"}
 CPU = Compute("cpu", "32-true", 1)
 CLEAN = Condition("clean")
+LINEAR = {"epochs": 4, "batch": 16, "lr": 0.01, "bce_weight": 0.2, "temperature": 0.07, "weight_decay": [0.01, 1.0]}
+CNN = {"epochs": 1, "batch": 8, "lr": 0.01, "weight_decay": 0.0001}
+DETECTORS = {
+    "nsnet": {"view": "mosaic", "null_space": "text", "adapter": True, "contrastive": True},
+    "plain": {"view": "crop"},
+    "random": {"view": "crop", "null_space": "random"},
+}
 
 
 def linear(**values: Any) -> LinearSettings:
@@ -131,3 +138,11 @@ def samples(*parts: list[dict[str, Any]]) -> pl.DataFrame:
 
 class Stopped(BaseException):
     """As a kill, nothing catches it."""
+
+
+def section(detectors: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
+    """The section train of params.yaml with three detectors."""
+    runtime = {"accelerator": "auto", "precision": "32-true", "accumulate": 1}
+    shared = {"linear": dict(LINEAR), "cnn": dict(CNN)}
+    values = {"seeds": [0, 1], "conditions": ["clean"], "runtime": runtime, "defaults": shared}
+    return {**values, "detectors": detectors or DETECTORS, **changes}

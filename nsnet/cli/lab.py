@@ -137,9 +137,10 @@ def null_spaces(
     import polars as pl
 
     from nsnet.core.printing import markdown_table
+    from nsnet.studies.null_space_tables import TABLES
     from nsnet.studies.null_spaces import NullSpaceStudy
 
     with clear_errors():
         studies = [NullSpaceStudy(known_project(), name, draws, resamples) for name in view or ["mosaic", "crop"]]
-        for table in ("doses", "rank_choices", "correlated_pools", "pools", "content_left"):
-            print(markdown_table(pl.concat([getattr(study, table)() for study in studies])), flush=True)
+        for table in TABLES:
+            print(markdown_table(pl.concat([table(study) for study in studies])), flush=True)
