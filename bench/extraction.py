@@ -51,7 +51,7 @@ from nsnet.features.merge import write_tables
 from nsnet.features.parts import part_folder, part_table, write_part
 from nsnet.features.pictures import Key, PictureSource
 from nsnet.features.recorded import record
-from nsnet.features.rows import feature_rows, patch_rows
+from nsnet.features.rows import feature_rows, in_order, patch_rows
 from nsnet.features.settings import Backbone as Settings
 from nsnet.features.views import View, make_view
 from nsnet.params import load_params
@@ -181,7 +181,7 @@ def _naive(tower: Backbone, asked: Request, out: Sequence[Path]) -> None:
     mosaics = {row: slots[row // len(KEYS)] for row, (view, _) in enumerate(keys) if view == "mosaic"}
     rows = pl.from_arrow(part_table(ids, keys, shown, np.concatenate(features), mosaics, "float32"))
     assert isinstance(rows, pl.DataFrame)
-    rows = rows.with_columns(condition=pl.lit("clean"))
+    rows = in_order(rows.with_columns(condition=pl.lit("clean")))
     for path, kind, make in zip(out, (Features, Patches), (feature_rows, patch_rows), strict=True):
         check(kind, make(rows, tower.id, tower.width, "float32")).write_parquet(path)
 

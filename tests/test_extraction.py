@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from nsnet.features import extraction, merge
@@ -104,6 +105,23 @@ def test_damage_between_planning_and_reading_is_found_too(
 
     monkeypatch.setattr(extraction, "write_tables", damage_first)
     assert update(request_of).computed > 0
+    assert update.contents() == before
+
+
+def test_any_number_of_damaged_parts_is_computed_again_at_once(
+    request_of: Request, update: Extraction, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    update(request_of)
+    before, victims = update.contents(), update.parts()
+    monkeypatch.setattr(extraction, "ATTEMPTS", 2)  # one that meets the damage and one that mends it
+    assert len(victims) > extraction.ATTEMPTS
+    for victim in victims:
+        content = victim.read_bytes()
+        place = content.index(pl.read_parquet(victim)["feature"][0].to_numpy().tobytes())
+        victim.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+    counts = update(request_of)
+    assert counts.computed == counts.wanted
+    assert capsys.readouterr().err.count("is damaged") == len(victims)
     assert update.contents() == before
 
 

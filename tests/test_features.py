@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from nsnet.corpus.images import decode_rgb
-from nsnet.features import extraction, merge, plan
+from nsnet.features import extraction, gather, merge, plan
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN, apply
 from nsnet.features.contracts import Features, Patches
@@ -145,8 +145,10 @@ def test_many_buckets_give_the_same_rows(
 ) -> None:
     update(request_of)
     whole = [pl.read_parquet(tmp_path / "store-out" / f"{name}.parquet") for name in ("features", "patches")]
+    monkeypatch.setattr(merge, "WHOLE", 10_000)
     monkeypatch.setattr(merge, "BUCKET", 10_000)
-    monkeypatch.setattr(merge, "GATHERED", 1)
+    monkeypatch.setattr(gather, "GATHERED", 1)
+    monkeypatch.setattr(merge, "SLICE", 5_000)
     assert update(request_of).computed == 0
     for name, rows in zip(("features", "patches"), whole, strict=True):
         assert pl.read_parquet(tmp_path / "store-out" / f"{name}.parquet").equals(rows)

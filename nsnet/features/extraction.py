@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +29,10 @@ from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
 from nsnet.features.encode import Done, run_together
+from nsnet.features.gather import Incomplete
 from nsnet.features.jobs import SMALL_PART, Job, Request
 from nsnet.features.large_plan import LargePlan
-from nsnet.features.merge import Incomplete, write_tables
+from nsnet.features.merge import write_tables
 from nsnet.features.pictures import Key, refuse
 from nsnet.features.plan import Plan
 from nsnet.features.recorded import WORTH, record
@@ -141,20 +142,26 @@ def run_jobs(
         backbone: whose id the plan was made for.
         store: the feature store.
         batch: views in a forward pass.
-        workers: threads.
+        workers: threads; fewer where each would have less than `SMALL_PART` pictures.
 
     Yields:
         What each group of jobs did, in order.
     """
+    workers = max(1, min(workers, pictures // SMALL_PART))
     groups = _together(jobs, max(1, min(SMALL_PART, -(-pictures // workers))))
     gate = BoundedSemaphore(max(1, workers // 2))
     share = max(1, (os.cpu_count() or 1) // workers)
-    # OpenMP keeps a thread count for each thread.
-    with (
-        threads(share),
-        ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool,
-    ):
-        yield from ahead(pool, lambda few: run_together(few, backbone, store, batch, gate), groups, 2 * workers + 1)
+
+    def run(few: Sequence[Job]) -> Done:
+        return run_together(few, backbone, store, batch, gate)
+
+    with threads(share):
+        if workers == 1:  # one that is not the main thread gets no help from OpenMP's
+            yield from map(run, groups)
+            return
+        # OpenMP keeps a thread count for each thread.
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            yield from ahead(pool, run, groups, 2 * workers + 1)
 
 
 def _together(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:

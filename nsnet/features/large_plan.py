@@ -23,9 +23,10 @@ class LargePlan(Plan):
     """Only `pictures` holds text; all else refers to its rows, and to lists, by number."""
 
     def _open(self) -> None:
-        spill = str(self.scratch / "temporary")
+        folder = self.folder("plan")
+        spill = str(folder / "temporary")
         settings: dict[str, Any] = {"memory_limit": MEMORY, "threads": 2, "temp_directory": spill}
-        self.sql = duckdb.connect(self.scratch / "plan.duckdb", config=settings)
+        self.sql = duckdb.connect(folder / "plan.duckdb", config=settings)
         self.sql.execute("SET enable_progress_bar = false; SET preserve_insertion_order = false")
         roles = [dict(zip(("role", "name", "condition"), role, strict=True)) for role in self.roles]
         keys = [

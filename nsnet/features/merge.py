@@ -1,42 +1,39 @@
 """From the store's parts to the tables features and patches: what was asked for, in a fixed order, in flat memory.
 
-Parts come in the order of their history. Their rows are dealt into buckets on disk by the
-first digits of image_id; each bucket is then sorted and written as one row group, so the
-bytes depend on what was asked for alone, and no more than a bucket is held.
+Parts come in the order of their history. What does not fit one bucket is dealt into buckets
+on disk by the first digits of image_id; each bucket is then sorted, and a slice at a time
+becomes rows of a table. So the bytes depend on what was asked for alone, and no more than a
+bucket is held.
 """
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
+from polars.io.plugins import register_io_source
 
-from nsnet.core.contracts import check
+from nsnet.core.contracts import Table, check
 from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.contracts import Features, Patches
-from nsnet.features.jobs import Request
-from nsnet.features.parts import DamagedPart, parquet_options, read_part
+from nsnet.features.gather import THREADS, gathered
 from nsnet.features.plan import Plan
-from nsnet.features.rows import NUMBERS, feature_rows, patch_rows
+from nsnet.features.rows import NUMBERS, feature_rows, in_order, patch_rows
 
-# Bytes of features that a bucket may hold, and that are gathered before they are dealt out.
+# Bytes of features that are held as a whole, that are in a bucket of more than that, and in a slice.
+WHOLE = 256_000_000
 BUCKET = 64_000_000
-GATHERED = 16_000_000
-THREADS = 2
-_KEPT = ["image_id", "view", "draw", "rule", "feature", "rows", "cols", "entropy", "patches"]
-
-
-class Incomplete(ValueError):
-    """A part was damaged since it was indexed; what it held is missing again."""
+SLICE = 64_000_000
+# Rows that Parquet keeps together.
+GROUP = 16_384
+RowsOf = Callable[[pl.DataFrame, str, int, str], pl.DataFrame]
 
 
 def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Path) -> None:
@@ -49,151 +46,82 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
         features, patches: files to write, whole or not at all.
 
     Raises:
-        Incomplete: a part turned out damaged; the plan has forgotten it.
+        Incomplete: parts turned out damaged; the plan has forgotten them.
     """
     request = plan.request
-    numbers = len(request.keys) * width + (slots * width if request.patches else 0)
-    digits = bucket_digits(plan.counts()[0] * numbers * NUMBERS[request.dtype][1])
-    folder = plan.scratch / "buckets"
-    # What fits one bucket need not be dealt out.
-    whole = None if digits else _frame(list(_gathered(plan)))
-    if digits:
-        _deal(plan, folder, digits)
-    with atomic_path(features) as one, atomic_path(patches) as other, ExitStack() as stack:
-        tables = [
-            (one, Features, feature_rows(_empty(), plan.backbone_id, width, request.dtype)),
-            (other, Patches, patch_rows(_empty(), plan.backbone_id, width, request.dtype)),
-        ]
-        schemas = [_arrow(frame).schema for _, _, frame in tables]
-        writers = [
-            stack.enter_context(pq.ParquetWriter(path, schema, **parquet_options(schema)))
-            for (path, _, _), schema in zip(tables, schemas, strict=True)
-        ]
+    views = len(request.keys) * width * NUMBERS[request.dtype][1]  # bytes a picture
+    tokens = slots * width * NUMBERS[request.dtype][1] if request.patches else 0
+    digits = bucket_digits(plan.counts()[0] * (views + tokens))
+    buckets = _dealt(plan, digits) if digits else _whole(plan)
 
-        def made(bucket: str) -> list[pa.Table]:
-            rows = _bucket(folder / bucket) if bucket else whole
-            if rows is None:
-                return []
-            kinds = ((Features, feature_rows), (Patches, patch_rows))
-            return [_arrow(check(kind, make(rows, plan.backbone_id, width, request.dtype))) for kind, make in kinds]
+    def write(path: Path, kind: type[Table], rows_of: RowsOf, size: int) -> None:
+        def make(rows: pl.DataFrame) -> pl.DataFrame:
+            return rows_of(rows, plan.backbone_id, width, request.dtype)
 
-        pool = stack.enter_context(ThreadPoolExecutor(THREADS))
-        for rows in ahead(pool, made, _bucket_names(digits), THREADS):
-            list(pool.map(_append, writers, rows))
+        height = max(1, SLICE * len(request.keys) // (size or views))
+        _write(path, kind, make, (part for read in buckets for part in in_order(read()).iter_slices(height)))
+
+    with atomic_path(features) as one, atomic_path(patches) as other, ThreadPoolExecutor(THREADS) as pool:
+        tables = ((one, Features, feature_rows, views), (other, Patches, patch_rows, tokens))
+        for table in [pool.submit(write, *table) for table in tables]:
+            table.result()
 
 
 def bucket_digits(size: int) -> int:
-    """Leading digits of image_id that deal `size` bytes into buckets small enough."""
-    digits = 0
+    """Leading digits of image_id that deal `size` bytes into buckets small enough; none if it may be held as a whole."""
+    if size <= WHOLE:
+        return 0
+    digits = 1
     while size > BUCKET * 16**digits:
         digits += 1
     return digits
 
 
-def _append(writer: pq.ParquetWriter, rows: pa.Table) -> None:
-    if rows.num_rows:
-        writer.write_table(rows, row_group_size=rows.num_rows)
+def _write(
+    path: Path, kind: type[Table], rows_of: Callable[[pl.DataFrame], pl.DataFrame], slices: Iterator[pl.DataFrame]
+) -> None:
+    """Write the rows that slices become, each checked, a few made ahead of the one that is written."""
+
+    def made(part: pl.DataFrame) -> pl.DataFrame:
+        return check(kind, rows_of(part))
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        rows = register_io_source(lambda *_: ahead(pool, made, slices, THREADS), schema=rows_of(_empty()).schema)
+        # Noise is not worth compressing, and what repeats is kept in a dictionary.
+        rows.sink_parquet(path, compression="uncompressed", row_group_size=GROUP)
 
 
-def _arrow(frame: pl.DataFrame) -> pa.Table:
-    """As Arrow, with plain strings, which Parquet keeps in a dictionary."""
-    rows = frame.to_arrow()
-    strings = [
-        pa.field(f.name, pa.string()) if not pa.types.is_nested(f.type) and not pa.types.is_primitive(f.type) else f
-        for f in rows.schema
-    ]
-    return rows.cast(pa.schema(strings))
+def _whole(plan: Plan) -> list[Callable[[], pl.DataFrame]]:
+    """One bucket, in memory."""
+    tables = list(gathered(plan))
+    rows = _frame(pa.concat_tables(tables)) if tables else _empty()
+    return [lambda: rows]
 
 
-def _deal(plan: Plan, folder: Path, digits: int) -> None:
-    """Write the chosen rows of all parts into bucket files, in whatever order the parts come."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+def _dealt(plan: Plan, digits: int) -> list[Callable[[], pl.DataFrame]]:
+    """Buckets in files, dealt in whatever order the parts come; only those that hold a row."""
+    folder = plan.folder("buckets")
     with ExitStack() as stack:
         writers: dict[str, pa.ipc.RecordBatchStreamWriter] = {}
-        for gathered in _gathered(plan):
-            keys = pl.Series("bucket", gathered["image_id"].to_pylist(), pl.String).str.slice(0, digits)
-            dealt, start = gathered.take(pa.array(keys.arg_sort().to_numpy())), 0
+        for rows in gathered(plan):
+            keys = pl.Series("bucket", rows["image_id"].to_pylist(), pl.String).str.slice(0, digits)
+            dealt, start = rows.take(pa.array(keys.arg_sort().to_numpy())), 0
             for bucket, count in keys.value_counts().sort("bucket").iter_rows():
                 if bucket not in writers:
                     sink = stack.enter_context(pa.OSFile(str(folder / bucket), "wb"))
                     writers[bucket] = stack.enter_context(pa.ipc.new_stream(sink, dealt.schema))
                 writers[bucket].write_table(dealt.slice(start, count))
                 start += count
+    return [partial(_read, folder / bucket) for bucket in sorted(writers)]
 
 
-def _gathered(plan: Plan) -> Iterator[pa.Table]:
-    """The chosen rows of several parts together, with the condition's name in the out."""
-    tables: list[pa.Table] = []
-    size = 0
-    with ThreadPoolExecutor(THREADS) as pool:
-        for taken in ahead(pool, lambda part: _chosen_rows(plan, *part), plan.chosen(), 2 * THREADS):
-            if isinstance(taken, Path):
-                plan.forget(taken)
-                raise Incomplete(f"{taken} is damaged")
-            tables.append(taken)
-            size += taken.nbytes
-            if size > GATHERED:
-                yield pa.concat_tables(tables)
-                tables, size = [], 0
-    if tables:
-        yield pa.concat_tables(tables)
+def _read(bucket: Path) -> pl.DataFrame:
+    with pa.OSFile(str(bucket), "rb") as source:
+        return _frame(pa.ipc.open_stream(source).read_all())
 
 
-def _chosen_rows(plan: Plan, path: Path, chosen: Sequence[tuple[int, str]]) -> pa.Table | Path:
-    """Some rows of a part, or the part itself if it is damaged."""
-    try:
-        rows = read_part(path, _KEPT)
-    except DamagedPart:
-        return path
-    wanted = [row for row, _ in chosen]
-    if wanted != list(range(rows.num_rows)):
-        rows = rows.take(pa.array(wanted))
-    names = pa.array([name for _, name in chosen], pa.string())
-    return _uniform(rows.append_column("condition", names), plan.request)
-
-
-def _uniform(rows: pa.Table, request: Request) -> pa.Table:
-    """Numbers in the precision asked for, whatever the part's, so that parts go together; patches only if wanted.
-
-    Float32 rounded now is what float16 would have been when the part was written.
-    """
-    width, stored = rows["feature"].type.list_size, rows.schema.metadata[b"dtype"].decode()
-    rows = rows.replace_schema_metadata(None)
-    if not request.patches:
-        rows = _put(rows, "patches", pa.nulls(rows.num_rows, pa.binary()))
-    if stored == request.dtype:
-        return rows
-    flat = rows["feature"].combine_chunks().flatten().to_numpy().astype(np.float16)
-    rows = _put(rows, "feature", pa.FixedSizeListArray.from_arrays(pa.array(flat), width))
-    rounded = [
-        None if content is None else np.frombuffer(content, "<f4").astype("<f2").tobytes()
-        for content in rows["patches"].to_pylist()
-    ]
-    return _put(rows, "patches", pa.array(rounded, pa.binary()))
-
-
-def _put(rows: pa.Table, name: str, column: pa.Array) -> pa.Table:
-    return rows.set_column(rows.schema.get_field_index(name), name, column)
-
-
-def _bucket_names(digits: int) -> Iterator[str]:
-    """The empty name stands for all rows."""
-    yield from (f"{number:0{digits}x}" if digits else "" for number in range(16**digits))
-
-
-def _bucket(path: Path) -> pl.DataFrame | None:
-    if not path.exists():
-        return None
-    with pa.OSFile(str(path), "rb") as source:
-        return _frame([pa.ipc.open_stream(source).read_all()])
-
-
-def _frame(tables: Sequence[pa.Table]) -> pl.DataFrame | None:
-    """The rows of tables that there are."""
-    if not tables:
-        return None
-    frame = pl.from_arrow(pa.concat_tables(tables))
+def _frame(rows: pa.Table) -> pl.DataFrame:
+    frame = pl.from_arrow(rows)
     assert isinstance(frame, pl.DataFrame)
     return frame
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from nsnet.core.files import sweep, temporary_name
 from nsnet.features.jobs import Job, Request, part_size
-from nsnet.features.parts import KEY_COLUMNS, DamagedPart, part_files, read_part
+from nsnet.features.parts import DamagedPart, part_files, read_keys
 from nsnet.features.pictures import Key
 
 SCRATCH = ".plan."
@@ -50,14 +50,19 @@ class Plan(ABC):
     def __enter__(self) -> Plan:
         self.store.mkdir(parents=True, exist_ok=True)
         sweep(self.store)
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self.scratch.mkdir()
         self._open()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._close()
-        shutil.rmtree(self.scratch)
+        if self.scratch.exists():
+            shutil.rmtree(self.scratch)
+
+    def folder(self, name: str) -> Path:
+        """An empty folder of this name in the scratch folder, which is made when first asked for."""
+        shutil.rmtree(self.scratch / name, ignore_errors=True)
+        (self.scratch / name).mkdir(parents=True)
+        return self.scratch / name
 
     @abstractmethod
     def _open(self) -> None:
@@ -90,11 +95,11 @@ class Plan(ABC):
         """
 
     def index(self) -> None:
-        """Take note of the store's parts that are not noted yet, each verified; damaged ones are set aside."""
+        """Take note of the store's parts that are not noted yet; those that cannot be read are set aside."""
         for path in part_files(self.store, self.backbone_id, [condition.id for condition in self.conditions]):
             if self._name(path) not in self._parts:
                 with suppress(DamagedPart):  # who reads it has said so
-                    self.note(path, read_part(path, KEY_COLUMNS))
+                    self.note(path, read_keys(path))
         self.flush()
 
     def note(self, part: Path, rows: pa.Table) -> None:
