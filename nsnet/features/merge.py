@@ -68,7 +68,7 @@ def write_tables(plan: Plan, width: int, slots: int, features: Path, patches: Pa
 
 
 def bucket_digits(size: int) -> int:
-    """Leading digits of image_id that deal `size` bytes into buckets small enough; none if it may be held as a whole."""
+    """Leading digits of image_id that deal `size` bytes into buckets small enough; none of what may be held whole."""
     if size <= WHOLE:
         return 0
     digits = 1
