@@ -12,7 +12,7 @@ from nsnet.core.settings import Section, read_values, validated
 from nsnet.corpus.settings import Audit, Corpus
 from nsnet.detectors.settings import DetectorSettings
 from nsnet.evaluation.settings import Evaluate
-from nsnet.features.settings import Backbone, Conditions, Features
+from nsnet.features.settings import TEXTLESS, Backbone, Conditions, Features
 from nsnet.lab.settings import Lab
 from nsnet.nightly.settings import Nightly
 from nsnet.semantics.settings import Captions, Semantics
@@ -40,6 +40,7 @@ class Params(Section):
         faults = [
             *_semantics_faults(self.semantics),
             *_feature_faults(self.backbone, self.features),
+            *_text_faults(self.backbone, self.semantics, self.train.detectors),
             *_detector_faults(self.train.detectors, self.features),
             *_unknown_names("train.conditions", "condition", self.train.conditions, self.conditions),
             *_unknown_names("evaluate.conditions", "condition", self.evaluate.conditions, self.conditions),
@@ -63,6 +64,19 @@ def _feature_faults(backbone: Backbone, features: Features) -> Iterator[str]:
     slots = backbone.grid**2
     if backbone.lowest > slots:
         yield f"backbone.lowest: {backbone.lowest} of {slots} patches (grid x grid)"
+
+
+def _text_faults(backbone: Backbone, semantics: Semantics, detectors: dict[str, DetectorSettings]) -> Iterator[str]:
+    if not backbone.model.startswith(TEXTLESS):
+        return
+    if semantics.text is None:
+        yield f"semantics.text: {backbone.model} has no text tower: name the folder of a sentence encoder, or package"
+    for name, choice in detectors.items():
+        if getattr(choice, "null_space", None) == "text":
+            yield (
+                f"train.detectors.{name}: null_space text has no meaning in the space of {backbone.model}, which has"
+                " no text tower; expected cross-modal, leace or image-pca"
+            )
 
 
 def _detector_faults(detectors: dict[str, DetectorSettings], features: Features) -> Iterator[str]:

@@ -68,7 +68,13 @@ def test_features_equal_open_clips_own(params: Params, picture: Pixels) -> None:
 
 
 def random_vit(**changes: Any) -> Backbone:
-    values = {"model": "ViT-B-32-quickgelu", "weights": "random", "precision": "float32", "patch_size": 32}
+    values = {
+        "model": "ViT-B-32-quickgelu",
+        "weights": "random",
+        "precision": "float32",
+        "patch_size": 32,
+        "sha256": None,
+    }
     return Backbone.model_validate({**values, "grid": 7, "lowest": 24, "interpolation": "bicubic", **changes})
 
 

@@ -131,7 +131,7 @@ def encode_texts(asked: list[list[str]]) -> Any:
 
 
 POOL = CaptionPool(rank=None, ranks=[1, 2], content=["thing"])
-SETTINGS = Semantics(normalise=True, centre=False, energy=0.9, tolerance=None, rank=None, batch=2, pool=POOL)
+SETTINGS = Semantics(text=None, normalise=True, centre=False, energy=0.9, tolerance=None, rank=None, batch=2, pool=POOL)
 
 
 def test_each_training_set_has_the_spectrum_of_its_own_training_captions() -> None:

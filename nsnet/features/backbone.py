@@ -1,4 +1,4 @@
-"""The CLIP as one record: architecture, weights, space, precision, preprocessing and views."""
+"""The image tower as one record: architecture, weights, space, precision, preprocessing and views."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from nsnet.core.origin import LAB_MODEL
 from nsnet.core.provenance import digest, file_sha256
 from nsnet.features import settings as sections
 from nsnet.features import weights
+from nsnet.features.image_towers import open_image_tower
+from nsnet.features.settings import TEXTLESS
 from nsnet.features.towers import has_tokens, pooled_and_tokens, slot_means
 from nsnet.features.views import ViewSettings
 
@@ -29,14 +31,16 @@ VIEWS_VERSION = 2
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen CLIP and the record that names it.
+    """A frozen image tower and the record that names it.
 
-    Features are the *projected*, joint-space ones, for pictures as for texts: a null space
-    of text directions means nothing in any other space. They are not L2-normalised.
+    A CLIP's features are the *projected*, joint-space ones, for pictures as for texts: a null
+    space of text directions means nothing in any other space. Those of a tower without texts
+    are the ones that it pools its tokens to. They are not L2-normalised.
 
     Attributes:
         record: everything that decides a feature.
-        model, tokenizer: open_clip's model, and the name of its tokenizer.
+        model: open_clip's, or an `ImageTower`.
+        tokenizer: the name that open_clip knows its tokenizer by; None if it reads no texts.
         views: how pictures are shown to it.
         device: where it computes.
         width: dimension d of a feature.
@@ -44,7 +48,7 @@ class Backbone:
 
     record: dict[str, Any]
     model: Any
-    tokenizer: str
+    tokenizer: str | None
     views: ViewSettings
     device: str
     width: int
@@ -86,7 +90,13 @@ class Backbone:
             return pooled.float().cpu().numpy(), slot_means(tokens.float(), self.views.grid).cpu().numpy()
 
     def encode_texts(self, captions: list[str]) -> Float[np.ndarray, "b d"]:
-        """Captions to float32 features."""
+        """Captions to float32 features.
+
+        Raises:
+            ValueError: the tower reads no texts.
+        """
+        if self.tokenizer is None:
+            raise ValueError(f"{self.record['model']} has no text tower: semantics.text names a sentence encoder")
         tokens = open_clip.get_tokenizer(self.tokenizer)(captions).to(self.device)
         with torch.inference_mode(), self.precision():
             return self.model.encode_text(tokens).float().cpu().numpy()
@@ -118,7 +128,7 @@ class Backbone:
 
 
 def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
-    """Load the CLIP that `settings` names (nsnet.features.weights.open_model).
+    """Load the tower that `settings` names (`open_model`, or `open_image_tower` if it has no text tower).
 
     Args:
         settings: section backbone.
@@ -128,9 +138,13 @@ def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
         The tower, in evaluation mode, with its record.
 
     Raises:
-        ValueError: as `open_model`; or the mosaic does not fit the model's input.
+        ImportError: as `open_image_tower`.
+        ValueError: as `open_model` and `open_image_tower`; a file of weights is not the one that is pinned; or
+            the mosaic does not fit the model's input.
     """
-    model, tokenizer = weights.open_model(settings, device)
+    weights.check_pin(settings)
+    alone = settings.model.startswith(TEXTLESS)
+    model, tokenizer = (open_image_tower(settings).to(device), None) if alone else weights.open_model(settings, device)
     visual = open_clip.get_model_preprocess_cfg(model)
     size = int(np.ravel(visual["size"])[0])
     if settings.grid * settings.patch_size != size:
@@ -141,11 +155,11 @@ def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
     views = ViewSettings(size, settings.patch_size, settings.grid, settings.lowest, settings.interpolation)
     lab = settings.model == LAB_MODEL
     record = {
-        "model": settings.model,
+        "model": model.name if alone else settings.model,
         # A file's name says nothing that its hash does not say better.
         "weights": "file" if settings.weights and Path(settings.weights).is_file() else settings.weights,
         "weights_sha256": file_sha256(weights.LAB_WEIGHTS) if lab else _state_sha256(model),
-        "space": "projected",
+        "space": "pooled" if alone else "projected",
         "precision": settings.precision,
         "mean": [float(value) for value in visual["mean"]],
         "std": [float(value) for value in visual["std"]],

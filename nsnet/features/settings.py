@@ -11,6 +11,8 @@ from nsnet.core.settings import Count, Section
 View = Literal["mosaic", "crop", "full"]
 Kernel = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Quality = Annotated[int, Field(ge=1, le=100)]
+# What a model's name begins with that has no text tower.
+TIMM, TRANSFORMERS = TEXTLESS = ("timm:", "transformers:")
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -85,10 +87,15 @@ Conditions = Annotated[dict[str, ConditionSettings], Field(min_length=1)]
 
 
 class Backbone(Section):
-    """The frozen image tower, and the views it is shown (every stage from features on)."""
+    """The frozen image tower, and the views it is shown (every stage from features on).
+
+    Attributes:
+        sha256: that a file of weights must have; null takes any.
+    """
 
     model: str
     weights: str | None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     precision: Literal["float32", "bfloat16"]
     patch_size: Count
     grid: Count

@@ -8,6 +8,8 @@ trained for the pooled feature is common practice, not something the tower was t
   The pooled feature is P LN(mean of tokens); a token's is P LN(token).
 - CLIP's vision transformers: the pooled feature is the class token's, P LN(token 0); a patch
   token's is P LN(token), and the class token is left out.
+- timm's vision transformers: their features are pooled of normalised tokens, or the class
+  token's; a patch token's is itself, normalised the same way.
 - Where the token grid is finer or coarser than the slots (ViT-L/14: 16 x 16 tokens on 7 x 7
   slots), a slot's feature is the mean of the tokens' by overlapping area.
 """
@@ -28,8 +30,9 @@ from timm.models.vision_transformer import VisionTransformer as TimmTransformer
 def has_tokens(visual: Any) -> bool:
     """Whether a tower has tokens that its own last layers can project: not if convolutional or pooled by attention."""
     if isinstance(visual, TimmModel):
-        trunk = visual.trunk
-        return isinstance(trunk, TimmTransformer) and trunk.attn_pool is None and not hasattr(visual.head, "pool")
+        return has_tokens(visual.trunk) and not hasattr(visual.head, "pool")
+    if isinstance(visual, TimmTransformer):
+        return visual.attn_pool is None and visual.global_pool in ("token", "avg")
     return isinstance(visual, VisionTransformer) and visual.attn_pool is None and visual.pool_type in ("tok", "avg")
 
 
@@ -41,12 +44,15 @@ def pooled_and_tokens(
     The pooled feature has the same bits as the tower alone would give.
 
     Args:
-        visual: a tower of open_clip's.
+        visual: a tower that `has_tokens`.
         pixels: float32 (b, 3, size, size), normalised as the tower wants it.
 
     Returns:
         (b, d) and (b, tokens, d).
     """
+    if isinstance(visual, TimmTransformer):
+        found: Any = visual.forward_intermediates(pixels, indices=1, norm=True, output_fmt="NLC")
+        return visual.forward_head(found[0]), visual.fc_norm(found[1][-1])
     outputs = visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True, output_fmt="NLC")
     tokens = outputs["image_intermediates"][-1]
     if isinstance(visual, TimmModel):

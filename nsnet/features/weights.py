@@ -67,6 +67,24 @@ def open_model(settings: sections.Backbone, device: str) -> tuple[Any, str]:
     return model, name
 
 
+def check_pin(settings: sections.Backbone) -> None:
+    """Hold a file of weights against its pinned checksum.
+
+    Args:
+        settings: section backbone.
+
+    Raises:
+        ValueError: the file is another one, or there is no file to check.
+    """
+    if settings.sha256 is None:
+        return
+    if settings.weights is None or not Path(settings.weights).is_file():
+        raise ValueError(f"backbone.sha256 is of a file, but backbone.weights is {settings.weights!r}: set null")
+    checksum = file_sha256(Path(settings.weights))
+    if checksum != settings.sha256:
+        raise ValueError(f"backbone.sha256: {settings.weights} has {checksum}, expected {settings.sha256}")
+
+
 def _options(settings: sections.Backbone) -> dict[str, Any]:
     """What open_clip is told beside the name; every mistake in the section is found here, before a download."""
     model, weights = settings.model, settings.weights

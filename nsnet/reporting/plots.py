@@ -89,13 +89,19 @@ def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
 def spectrum_plot(spectrum: pl.DataFrame, path: Path) -> None:
     """Singular values of each training set's captions on a log axis; the retained ones are the semantic space.
 
+    A backbone without a text tower has none: the figure says so.
+
     Args:
         spectrum: table semantic_spectrum.
         path: .svg to write.
     """
     sets = spectrum["training_set"].unique().sort().to_list()
-    figure, grid = plt.subplots(len(sets), figsize=(6, 3.2 * len(sets)), layout="constrained", squeeze=False)
-    for name, axes in zip(sets, grid[:, 0], strict=True):
+    height = max(1, len(sets))
+    figure, grid = plt.subplots(height, figsize=(6, 3.2 * height), layout="constrained", squeeze=False)
+    if not sets:
+        grid[0, 0].set_axis_off()
+        grid[0, 0].text(0.5, 0.5, "no spectrum of captions: the backbone has no text tower", ha="center")
+    for name, axes in zip(sets, grid[:, 0], strict=False):
         mine = spectrum.filter(training_set=name)
         for retained, colour, label in ((True, ORANGE, "semantic (removed)"), (False, GREY, "null space (kept)")):
             rows = mine.filter(retained=retained)

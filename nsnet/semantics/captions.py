@@ -15,6 +15,7 @@ import polars as pl
 import torch
 from PIL import Image
 
+from nsnet.core.pretrained import load_pretrained
 from nsnet.core.provenance import digest, file_sha256
 from nsnet.corpus.images import Pixels, decode_rgb
 from nsnet.semantics.caption_store import SCHEMA, CaptionStore
@@ -135,19 +136,10 @@ def load_blip(folder: Path, device: str, batch: int) -> Callable[[list[Pixels]],
         ImportError: transformers is not installed.
         ValueError: the folder lacks weights that a captioner needs, as a BLIP for retrieval does.
     """
-    try:
-        import transformers  # an optional extra, and slow to import
-    except ImportError as error:
-        raise ImportError("BLIP needs the package transformers: install the extra nsnet[captions]") from error
-    transformers.utils.logging.disable_progress_bar()  # it would be drawn into log files too
-    processor: Any = transformers.BlipProcessor.from_pretrained(folder, local_files_only=True)
-    blip: Any = transformers.BlipForConditionalGeneration
-    model, loading = blip.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-    )
-    if missing := sorted(loading["missing_keys"]):  # transformers would make them up
-        raise ValueError(f"captions.model: {folder} lacks {len(missing)} weights of a captioner, first {missing[0]}")
-    model.to(device).eval()
+    model = load_pretrained("BlipForConditionalGeneration", folder, "captions.model").to(device)
+    from transformers import BlipProcessor  # there since `load_pretrained`
+
+    processor: Any = BlipProcessor.from_pretrained(folder, local_files_only=True)
 
     def describe(pictures: list[Pixels]) -> list[str]:
         # One by one and padded to `batch`: a caption does not depend on the pictures beside it.

@@ -78,6 +78,20 @@ class Bases:
         """
         self._text, self._image = text, image
 
+    def number(self, training_set: str, condition: str, view: str) -> Directions:
+        """What the control draws as many directions as: the text's, or the cross-modal ones where there are none.
+
+        Args:
+            training_set, condition, view: as `of`.
+
+        Returns:
+            As `of`.
+
+        Raises:
+            ValueError: as `of`.
+        """
+        return self.of("text" if self._text else "cross-modal", training_set, condition, view)
+
     def of(self, null_space: str, training_set: str, condition: str, view: str) -> Directions:
         """The directions that a null space removes.
 
@@ -93,6 +107,11 @@ class Bases:
             ValueError: there are none of that kind, with what to do.
         """
         if null_space == "text":
+            if not self._text:
+                raise ValueError(
+                    "no directions for null_space text: the backbone has no text tower in its space. Set null_space:"
+                    " cross-modal, leace or image-pca"
+                )
             if training_set not in self._text:
                 raise ValueError(f"table semantic_basis: {unknown('training set', training_set, self._text)}")
             return self._text[training_set]
@@ -120,6 +139,8 @@ def load_text_directions(frame: pl.DataFrame, training_set: str) -> Directions:
     Raises:
         ValueError: the table has no such training set.
     """
+    if frame.is_empty():
+        raise ValueError("table semantic_basis is empty: the backbone has no text tower, so no directions of texts")
     rows = frame.filter(pl.col("training_set") == training_set).sort("k")
     if rows.is_empty():
         known = frame["training_set"].unique().to_list()

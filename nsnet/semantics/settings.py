@@ -35,8 +35,14 @@ class CaptionPool(Section):
 
 
 class Semantics(Section):
-    """The semantic basis (stage semantics); exactly one of energy, tolerance and rank is set."""
+    """The semantic basis (stage semantics); exactly one of energy, tolerance and rank is set.
 
+    Attributes:
+        text: what reads the captions of the caption pool: null is the backbone's own text
+            tower; or the folder of a sentence encoder, or `package`.
+    """
+
+    text: str | None
     normalise: bool
     centre: bool
     energy: Share | None

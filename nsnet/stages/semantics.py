@@ -147,6 +147,7 @@ def picture_directions(
 
 def main() -> None:
     from nsnet.features.backbone import load_backbone
+    from nsnet.semantics.sentence_encoder import text_encoder
 
     paths = Paths()
     settings = load_section(paths.params, "semantics", Semantics)
@@ -155,7 +156,9 @@ def main() -> None:
         counts = caption_counts(samples, read_table(Captions, paths.table(Captions)))
         backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
         rows = []
-        for name, spectrum in spectra(counts, backbone.encode_texts, settings).items():
+        # Directions of texts mean something only in the space of a text tower that pictures share.
+        texts = spectra(counts, backbone.encode_texts, settings) if backbone.tokenizer else {}
+        for name, spectrum in texts.items():
             rank = choose_rank(spectrum, settings.energy, settings.tolerance, settings.rank)
             warning = rank_one_warning(spectrum, rank, settings.centre)
             if warning:
@@ -168,6 +171,7 @@ def main() -> None:
             rows += spectrum_rows(name, spectrum, rank)
         for kind in (SemanticSpectrum, SemanticBasis):
             write_table(kind, make(kind, rows), paths.table(kind))
-        bases, tries = picture_directions(samples, paths, backbone.id, backbone.encode_texts, settings)
+        encode = text_encoder(settings.text, backbone, best_device())
+        bases, tries = picture_directions(samples, paths, backbone.id, encode, settings)
         write_table(ImageBasis, make(ImageBasis, bases), paths.table(ImageBasis))
         write_table(RankValidation, make(RankValidation, tries), paths.table(RankValidation))

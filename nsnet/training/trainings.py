@@ -15,7 +15,7 @@ from nsnet.detectors.protocol import Context, Needs
 from nsnet.detectors.registry import detector_class
 from nsnet.detectors.settings import DetectorSettings
 from nsnet.features.conditions import Condition
-from nsnet.semantics.null_space import Bases, Directions
+from nsnet.semantics.null_space import Bases, Directions, no_directions
 from nsnet.training.runner import Compute, resolve
 from nsnet.training.sets import TrainingSet
 from nsnet.training.settings import Train
@@ -119,7 +119,7 @@ def plan(
         for pictures, asked, seed in itertools.product(sets, train.conditions, train.seeds_of(name)):
             condition = conditions[asked]
             try:
-                basis = bases.of(needs.null_space, pictures.name, asked, needs.view)
+                basis = _directions(bases, needs, backbone.width, pictures.name, asked)
             except ValueError as error:
                 faults.append(f"  train.detectors.{name}: {error}")
                 break
@@ -131,6 +131,14 @@ def plan(
     if faults:
         raise ValueError("the trainings of params.yaml cannot be planned:\n" + "\n".join(faults))
     return sorted(trainings, key=lambda one: (one.pictures.name, one.condition.name, one.detector, one.seed))
+
+
+def _directions(bases: Bases, needs: Needs, width: int, training_set: str, condition: str) -> Directions:
+    if needs.basis == "nothing":
+        return no_directions(width)
+    if needs.basis == "rank":
+        return bases.number(training_set, condition, needs.view)
+    return bases.of(needs.null_space, training_set, condition, needs.view)
 
 
 def _basis(basis: Directions, needs: Needs) -> str | int | None:
