@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -110,6 +111,23 @@ def run(folder: Path, *words: str, check: bool = True, project: Path | None = No
     if check and finished.returncode:
         raise AssertionError(f"{' '.join(words)} failed:\n{finished.stdout}\n{finished.stderr}")
     return finished
+
+
+def stages_run(output: str) -> list[str]:
+    """Names of the stages that DVC says it ran."""
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def change(project: Path, section: str, **values: object) -> None:
+    """Change values of a section of params.yaml; dots in a name lead down."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    for name, value in values.items():
+        *above, last = name.split(".")
+        place = params[section]
+        for part in above:
+            place = place[part]
+        place[last] = value
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
 def environment(project: Path) -> dict[str, str]:

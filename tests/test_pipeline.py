@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import signal
 import subprocess
 import time
@@ -13,11 +12,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-import yaml
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
-from tests.conftest import DETECTORS, SEEDS, environment, make_project, run
-from tests.transformer_folders import make_sentence_encoder
+from tests.conftest import DETECTORS, SEEDS, change, environment, make_project, run, stages_run
 
 REPRODUCIBLE = ("*.parquet", "*.csv", "*.md", "*.svg", "*.safetensors", "*.jpg")
 RUNS = 2 * DETECTORS * SEEDS
@@ -28,23 +25,6 @@ def digests(project: Path) -> dict[str, str]:
     folders = [project / name for name in ("lab", "data", "artifacts", "tables")]
     found = [path for folder in folders for pattern in REPRODUCIBLE for path in folder.rglob(pattern)]
     return {str(path.relative_to(project)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(found)}
-
-
-def stages_run(output: str) -> list[str]:
-    """Names of the stages that DVC says it ran."""
-    return re.findall(r"Running stage '(\w+)'", output)
-
-
-def change(project: Path, section: str, **values: object) -> None:
-    """Change values of a section of params.yaml; dots in a name lead down."""
-    params = yaml.safe_load((project / "params.yaml").read_text())
-    for name, value in values.items():
-        *above, last = name.split(".")
-        place = params[section]
-        for part in above:
-            place = place[part]
-        place[last] = value
-    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
 
 
 def test_two_runs_give_the_same_bytes(project: Path, tmp_path: Path) -> None:
@@ -76,31 +56,6 @@ def test_commits_that_change_no_code_of_an_output_change_no_output(
     # Forced to run again, with another revision under it, the tables come out as they were.
     run(copy, "dvc", "repro", "--force", "--single-item", "evaluate")
     assert digests(copy) == digests(project)
-
-
-def test_a_tower_without_texts_goes_through_all_stages(
-    project: Path, copy_of: Callable[[Path], Path], tmp_path: Path
-) -> None:
-    """Its captions are read by a sentence encoder; null spaces are of pictures, and nothing says otherwise."""
-    copy, texts = copy_of(project), make_sentence_encoder(tmp_path / "texts")
-    change(copy, "backbone", model="timm:test_vit", weights="random")
-    change(copy, "semantics", text=str(texts))
-    refused = run(copy, "dvc", "repro", check=False)
-    assert "train.detectors.nsnet: null_space text has no meaning in the space of timm:test_vit" in refused.stderr
-    detectors = yaml.safe_load((copy / "params.yaml").read_text())["train"]["detectors"]
-    for settings in detectors.values():
-        if settings.get("null_space") == "text":
-            settings["null_space"] = "cross-modal"
-    change(copy, "train", detectors=detectors)
-    ran = stages_run(run(copy, "dvc", "repro").stdout)
-    assert ran == ["features", "semantics", "train", "evaluate", "tables", "catalog"]
-    assert "**RANDOM: pictures of lab seen by timm:test_vit" in (copy / "tables/leaderboard_biased.md").read_text()
-    with duckdb.connect(copy / "nsnet.duckdb", read_only=True) as connection:
-        text, image, width, ranks = connection.execute(
-            "SELECT (SELECT count(*) FROM semantic_basis), (SELECT count(DISTINCT null_space) FROM image_basis),"
-            " (SELECT any_value(len(feature)) FROM features), (SELECT count(*) FROM patches WHERE feature IS NOT NULL)"
-        ).fetchall()[0]
-    assert (text, image, width) == (0, 3, 64) and ranks > 0
 
 
 def test_a_changed_training_default_touches_neither_lab_nor_corpus_nor_features(

@@ -33,13 +33,6 @@ from tests.training import (
 )
 
 pytestmark = pytest.mark.usefixtures("single_thread")
-LINEAR = {"epochs": 4, "batch": 16, "lr": 0.01, "bce_weight": 0.2, "temperature": 0.07, "weight_decay": [0.01, 1.0]}
-CNN = {"epochs": 1, "batch": 8, "lr": 0.01, "weight_decay": 0.0001}
-DETECTORS = {
-    "nsnet": {"view": "mosaic", "null_space": "text", "adapter": True, "contrastive": True},
-    "plain": {"view": "crop"},
-    "random": {"view": "crop", "null_space": "random"},
-}
 
 
 @pytest.mark.parametrize("kind", ["linear", "cnn"])

@@ -184,7 +184,8 @@ def _transformers(settings: sections.Backbone) -> ImageTower:
         raise ValueError(
             f"backbone.model: {folder}/preprocessor_config.json does not say image_mean and image_std ({error})"
         ) from error
-    size = int(getattr(model.config, "image_size", 0)) or settings.grid * settings.patch_size
+    side = getattr(model.config, "image_size", None)  # a side, or both
+    size = settings.grid * settings.patch_size if side is None else int(side if isinstance(side, int) else side[0])
     tower = ImageTower(f"{TRANSFORMERS}{model.config.model_type}", _Pooled(model), size, mean, std)
     try:
         with torch.inference_mode():

@@ -2,8 +2,8 @@
 
 Parts come in the order of their history. What does not fit one bucket is dealt into buckets
 on disk by the first digits of image_id; each bucket is then sorted, and a slice at a time
-becomes rows of a table. So the bytes depend on what was asked for alone, and no more than a
-bucket is held.
+becomes rows of a table. So the bytes depend on what was asked for alone. Both tables are
+written at once, and each holds a bucket and a few slices.
 """
 
 from __future__ import annotations

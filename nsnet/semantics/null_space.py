@@ -78,7 +78,7 @@ class Bases:
         """
         self._text, self._image = text, image
 
-    def number(self, training_set: str, condition: str, view: str) -> Directions:
+    def of_control(self, training_set: str, condition: str, view: str) -> Directions:
         """What the control draws as many directions as: the text's, or the cross-modal ones where there are none.
 
         Args:

@@ -137,7 +137,7 @@ def _directions(bases: Bases, needs: Needs, width: int, training_set: str, condi
     if needs.basis == "nothing":
         return no_directions(width)
     if needs.basis == "rank":
-        return bases.number(training_set, condition, needs.view)
+        return bases.of_control(training_set, condition, needs.view)
     return bases.of(needs.null_space, training_set, condition, needs.view)
 
 
