@@ -85,7 +85,7 @@ def _detector_faults(detectors: dict[str, DetectorSettings], features: Features)
         place = f"train.detectors.{name}"
         if choice.view not in features.views:
             yield f"{place}: view {choice.view} is not among features.views ({', '.join(features.views)})"
-        if choice.draws > features.draws:
+        if choice.reads == "features" and choice.draws > features.draws:
             yield f"{place}: asks for {choice.draws} draws of the mosaic, features.draws makes {features.draws}"
         twin = names.setdefault(choice.canonical().model_dump_json(), name)
         if twin != name:

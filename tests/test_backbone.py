@@ -92,7 +92,7 @@ def test_paper_shape_runs_with_random_weights(picture: Pixels) -> None:
     visual = found.model.visual
     visual.output_tokens = True
     with torch.inference_mode():
-        _, tokens = visual(found._normalised(torch.from_numpy(view.pixels[None])))
+        _, tokens = visual(found.normalised(torch.from_numpy(view.pixels[None])))
         np.testing.assert_array_equal((tokens @ visual.proj).numpy(), patches)
 
 
@@ -104,7 +104,7 @@ def test_patch_tokens_of_the_lab_clip_pool_to_its_feature(params: Params, rng: n
     assert (pooled == found.encode_images(pixels)).all()
     trunk, head = found.model.visual.trunk, found.model.visual.head
     with torch.inference_mode():
-        tokens = trunk.forward_features(found._normalised(torch.from_numpy(pixels))).double().numpy()
+        tokens = trunk.forward_features(found.normalised(torch.from_numpy(pixels))).double().numpy()
     weight, bias = (getattr(trunk.fc_norm, name).double().numpy() for name in ("weight", "bias"))
     projection = head.proj.weight.double().numpy()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import itertools
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import torch
 from nsnet.detectors.cnn import CnnDetector
 from nsnet.detectors.linear import LinearDetector
 from nsnet.detectors.protocol import Needs
-from nsnet.training import runner as runner_module
+from nsnet.training.checkpoints import DIGEST, Checkpoint, Place
 from nsnet.training.examples import FeatureExamples
 from nsnet.training.runner import Compute, Runner, resolve
 from nsnet.training.settings import Runtime
@@ -35,16 +37,17 @@ from tests.training import (
 pytestmark = pytest.mark.usefixtures("single_thread")
 
 
-@pytest.mark.parametrize("kind", ["linear", "cnn"])
+@pytest.mark.parametrize(("kind", "every"), [("linear", 2), ("linear", 4), ("cnn", 2), ("cnn", 4)])
 def test_a_stopped_training_goes_on_to_the_same_weights(
-    rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    rng: np.random.Generator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, every: int
 ) -> None:
     """Bit for bit, with order, flips, drawn mosaics, optimiser and schedule where they were."""
     shown: Any
     if kind == "cnn":
-        shown = pictures(rng, 40)
-        detector: Callable[[], Any] = lambda: CnnDetector(cnn(epochs=5), context())  # noqa: E731
+        shown, steps = pictures(rng, 40), 5
+        detector: Callable[[], Any] = lambda: CnnDetector(cnn(epochs=5, batch=8), context())  # noqa: E731
     else:
+        steps = 3
         draws = [features(rng, 80, 0.5)[0] for _ in range(2)]
         shown = FeatureExamples(draws, features(rng, 80, 0.5)[1])
         settings = linear(adapter=True, contrastive=True, draws=2, epochs=5, batch=32)
@@ -52,23 +55,27 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     whole = detector()
     whole.fit(shown, shown, Runner(CPU, 3))
 
-    saved, save = [], runner_module._save
+    often = replace(CPU, checkpoint_steps=every)
+    saved, save = [], Checkpoint.save
 
-    def stop_after_three(*arguments: Any) -> None:
-        save(*arguments)
-        saved.append(arguments)
-        if len(saved) == 3:
+    def stop_after_two(self: Checkpoint, place: Place) -> None:
+        save(self, place)
+        saved.append(place)
+        if len(saved) == 2:
             raise Stopped
 
-    monkeypatch.setattr(runner_module, "_save", stop_after_three)
+    monkeypatch.setattr(Checkpoint, "save", stop_after_two)
     with pytest.raises(Stopped):
-        detector().fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0.0))
-    content = next(tmp_path.glob("*.pt")).read_bytes()[runner_module.DIGEST :]  # behind its checksum
-    assert torch.load(io.BytesIO(content), weights_only=True)["epoch"] == 3
+        detector().fit(shown, shown, Runner(often, 3, tmp_path))
+    content = next(tmp_path.glob("*.pt")).read_bytes()[DIGEST:]  # behind its checksum
+    place = Place(*divmod(2 * every, steps))
+    assert saved[-1] == place and place.steps  # in the middle of an epoch
+    kept = torch.load(io.BytesIO(content), weights_only=True)
+    assert (kept["epoch"], kept["steps"]) == (place.epoch, place.steps)
     torch.rand(5)  # whatever else draws numbers in the meantime
     resumed = detector()
-    resumed.fit(shown, shown, Runner(CPU, 3, tmp_path, checkpoint_seconds=0.0))
-    assert len(saved) == 5  # two more epochs, not five
+    resumed.fit(shown, shown, Runner(often, 3, tmp_path))
+    assert len(saved) == 5 * steps // every  # not from the start
     for name, tensor in whole.module().state_dict().items():
         assert torch.equal(tensor, resumed.module().state_dict()[name]), name
     other = detector()
@@ -138,7 +145,9 @@ def test_precision_is_what_fabric_really_uses() -> None:
     found = resolve(Runtime(precision="16-mixed", accelerator="cpu"), features_of)
     assert found == Compute("cpu", "bf16-mixed", 1)
     assert Runner(found, 0).fabric.strategy.precision.precision == "bf16-mixed"
-    assert resolve(Runtime(), features_of).device == "cpu"
+    assert resolve(Runtime(), features_of) == Compute("cpu", "32-true", 1)
+    asked = Runtime(gradient_checkpointing=True, workers=3, checkpoint_steps=7)
+    assert resolve(asked, features_of) == Compute("cpu", "32-true", 1, True, 3, 7)
     if not torch.cuda.is_available():
         with pytest.raises(ValueError, match="finds no GPU"):
             resolve(Runtime(accelerator="cuda"), features_of)
@@ -166,3 +175,29 @@ def test_global_random_numbers_are_left_alone(rng: np.random.Generator) -> None:
     torch.manual_seed(1)
     CnnDetector(cnn(epochs=1), context()).fit(shown, shown, Runner(CPU, 0))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_bfloat16_is_what_a_gpu_trains_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("nsnet.training.runner.best_device", lambda: "cuda")
+    found = [resolve(Runtime(), Needs(reads, "crop")) for reads in ("pixels", "features")]  # type: ignore[arg-type]
+    assert [(one.device, one.precision) for one in found] == [("cuda", "bf16-mixed"), ("cpu", "32-true")]
+    assert resolve(Runtime(precision="32-true"), Needs("pixels", "crop")).precision == "32-true"
+
+
+def test_time_spent_waiting_is_told_from_time_spent_working(rng: np.random.Generator) -> None:
+    class Slow(FeatureExamples):
+        def fetch(self, indices: Any, draw: int) -> Any:
+            time.sleep(0.02)
+            return super().fetch(indices, draw)
+
+    runner, module = Runner(CPU, 0), torch.nn.Linear(WIDTH, 1)
+
+    def loss(wrapped: Any, inputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        time.sleep(0.01)
+        return wrapped(inputs).mean()
+
+    optimiser = torch.optim.SGD(module.parameters(), 0.1)
+    shown = Slow([rows := features(rng, 60, 0.5)[0]], np.zeros(len(rows), np.int64))
+    runner.minimise(module, loss, shown, epochs=2, batch=20, draws=1, optimiser=optimiser)
+    # Sleeps last at least as long as asked for: six batches of each kind.
+    assert runner.clock.waiting >= 6 * 0.02 and runner.clock.total >= runner.clock.waiting + 6 * 0.01

@@ -52,7 +52,9 @@ def project(tmp_path: Path) -> Paths:
 
 
 def write_project(paths: Paths, values: dict[str, Any], table: pl.DataFrame, **more: Any) -> None:
-    paths.params.write_text(yaml.safe_dump({"train": values, "conditions": {"clean": {}}, **more}))
+    semantics = {"text": None, "pool": {"content": ["thing"]}}
+    everything = {"train": values, "conditions": {"clean": {}}, "semantics": semantics, **more}
+    paths.params.write_text(yaml.safe_dump(everything))
     write_table(Samples, table, paths.table(Samples))
     rows = [
         {"training_set": name, "k": k, "retained": k < 3, "vector": vector.tolist()}
@@ -69,9 +71,13 @@ class NoPixels:
         return rng.integers(0, 255, (len(image_ids), 16, 16, 3), dtype=np.uint8)
 
 
+def no_texts() -> Any:
+    raise AssertionError("no detector here asks for captions")
+
+
 def train_here(paths: Paths) -> str:
     backbone = FakeBackbone()
-    return train(paths, backbone, Material(backbone.id, FakeFeatures(), NoPixels))
+    return train(paths, backbone, Material(backbone.id, FakeFeatures(), NoPixels), no_texts)
 
 
 @dataclass
@@ -195,7 +201,7 @@ def test_pixels_are_asked_for_only_by_detectors_that_read_them(project: Paths) -
 
 def test_features_that_are_alike_are_read_once(project: Paths) -> None:
     reader, backbone = FakeFeatures(), FakeBackbone()
-    train(project, backbone, Material(backbone.id, reader, NoPixels))
+    train(project, backbone, Material(backbone.id, reader, NoPixels), no_texts)
     # Two training sets, two views, train and validation: not once for each of twelve runs.
     assert len(reader.asked) == 8
 

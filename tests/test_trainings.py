@@ -20,6 +20,7 @@ from tests.training import (
     CNN,
     DETECTORS,
     LINEAR,
+    NOBODY,
     WIDTH,
     FakeBackbone,
     sample_rows,
@@ -54,7 +55,9 @@ def planned(values: dict[str, Any], table: pl.DataFrame | None = None, **changes
     directions = changes.pop("bases", {one.name: BASIS for one in sets})
     bases = Bases({name: orthonormal(vectors) for name, vectors in directions.items()}, {})
     backbone = changes.pop("backbone", FakeBackbone())
-    return {one.title: one.run_id for one in plan(Train.model_validate(values), sets, conditions, backbone, bases)}
+    beside = changes.pop("companions", NOBODY)
+    asked = Train.model_validate(values)
+    return {one.title: one.run_id for one in plan(asked, sets, conditions, backbone, bases, beside)}
 
 
 def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:

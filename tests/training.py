@@ -15,6 +15,7 @@ from nsnet.detectors.protocol import Context, Examples, Scores
 from nsnet.detectors.settings import CnnSettings, LinearSettings
 from nsnet.features.conditions import Condition
 from nsnet.semantics.null_space import orthonormal
+from nsnet.training.companions import Companions
 from nsnet.training.examples import FeatureExamples, PixelExamples
 from nsnet.training.runner import Compute, Runner
 
@@ -23,6 +24,7 @@ BASIS = np.eye(WIDTH)[:3]  # the first three dimensions are semantic
 RECORD = {"model": "lab-clip", "weights": None, "space": "projected"}
 CPU = Compute("cpu", "32-true", 1)
 CLEAN = Condition("clean")
+NOBODY = Companions(pl.DataFrame({"image_id": [], "caption": []}), pl.DataFrame({"image_id": [], "label": []}))
 LINEAR = {"epochs": 4, "batch": 16, "lr": 0.01, "bce_weight": 0.2, "temperature": 0.07, "weight_decay": [0.01, 1.0]}
 CNN = {"epochs": 1, "batch": 8, "lr": 0.01, "weight_decay": 0.0001}
 DETECTORS = {

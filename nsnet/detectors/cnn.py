@@ -58,7 +58,7 @@ class CnnDetector:
 
     @staticmethod
     def needs(settings: CnnSettings) -> Needs:
-        return Needs("pixels", settings.view, settings.draws)
+        return Needs(settings.reads, settings.view, settings.draws)
 
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
         """Train with one-cycle AdamW and horizontal flips; nothing is left to choose on `validation`.

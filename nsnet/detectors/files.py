@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 from nsnet.core.faults import fault_lines
 from nsnet.core.files import atomic_path
 from nsnet.core.provenance import digest, file_sha256
-from nsnet.detectors.protocol import Context, Detector
+from nsnet.detectors.protocol import Context, Detector, Tower
 from nsnet.detectors.registry import detector_class
 from nsnet.detectors.settings import DetectorSettings
 from nsnet.semantics.null_space import no_directions
@@ -48,13 +49,16 @@ def save_detector(detector: Detector, settings: DetectorSettings, context: Conte
     return file_sha256(file)
 
 
-def load_detector(file: Path, sha256: str | None, backbone: Mapping[str, Any] | None) -> Detector:
+def load_detector(
+    file: Path, sha256: str | None, backbone: Mapping[str, Any] | None, tower: Callable[[], Tower] | None = None
+) -> Detector:
     """Read a detector, verified.
 
     Args:
         file: written by `save_detector`.
         sha256: what the file must have, as in runs.detector_sha256; None does not ask.
         backbone: record of the backbone whose features it will be given; None does not ask.
+        tower: loads that backbone, for a detector that needs it.
 
     Returns:
         The detector, on the CPU, ready to score.
@@ -76,7 +80,10 @@ def load_detector(file: Path, sha256: str | None, backbone: Mapping[str, Any] | 
     if backbone is not None:
         _same_backbone(file, facts["backbone"], backbone)
     context = Context(facts["backbone"], facts["width"], no_directions(facts["width"]), facts["seed"])
-    detector = detector_class(settings.kind)(settings, context)
+    kind = detector_class(settings.kind)
+    if tower is not None and kind.needs(settings).tower:
+        context = replace(context, tower=tower())
+    detector = kind(settings, context)
     try:
         detector.module().load_state_dict(tensors)
     except RuntimeError as error:

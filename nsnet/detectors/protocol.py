@@ -35,6 +35,9 @@ class Needs:
         draws: mosaics of each training picture, shown in turn.
         basis: of the null space's directions, themselves, their number alone, or nothing.
         null_space: whose directions: text (of the training set's captions) or a kind of nsnet.semantics.image_basis.
+        tower: whether it must have the backbone itself, to train it on.
+        pool: whether it is shown the caption pool while it is trained.
+        shift: whether it is judged under content shift while it is trained.
         files: files that it is made from, which the run's identity must name by their bytes.
     """
 
@@ -43,25 +46,10 @@ class Needs:
     draws: int = 1
     basis: Literal["nothing", "rank", "directions"] = "nothing"
     null_space: str = "text"
+    tower: bool = False
+    pool: bool = False
+    shift: bool = False
     files: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a detector is built from, beside its settings.
-
-    Attributes:
-        backbone: the record of the backbone whose features it reads; kept in its file.
-        width: dimension d of a feature.
-        basis: the r directions of the null space that the detector needs; none when a detector
-            is loaded: its tensors hold what was made of them.
-        seed: training seed; the control's random directions are drawn from it.
-    """
-
-    backbone: Mapping[str, Any]
-    width: int
-    basis: Directions
-    seed: int
 
 
 @runtime_checkable
@@ -87,14 +75,95 @@ class Examples(Protocol):
 
 
 @runtime_checkable
+class Tower(Protocol):
+    """The backbone itself: nsnet.features.backbone.Backbone.
+
+    Attributes:
+        model: whose `visual` makes features (b, d) of normalised pixels.
+    """
+
+    @property
+    def model(self) -> Any: ...
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """uint8 (b, size, size, 3) to what `model.visual` takes."""
+
+
+@dataclass(frozen=True)
+class CaptionedPool:
+    """The caption pool as a training is shown it.
+
+    Attributes:
+        pictures: in the detector's view; all of them real.
+        texts: features of their captions, float32 (n, k), of any space.
+    """
+
+    pictures: Examples
+    texts: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class ContentShift:
+    """Validation pictures of all training sets: whatever goes with the label in one, both pairings are in them.
+
+    Attributes:
+        pictures: in the detector's view, with their labels.
+        content: whether a picture's caption has a content word, bool (n,).
+    """
+
+    pictures: Examples
+    content: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a detector is built from, beside its settings.
+
+    Attributes:
+        backbone: the record of the backbone whose features it reads; kept in its file.
+        width: dimension d of a feature.
+        basis: the r directions of the null space that the detector needs; none when a detector
+            is loaded: its tensors hold what was made of them.
+        seed: training seed; the control's random directions are drawn from it.
+        tower: the backbone itself, not to be changed, for a detector that needs it.
+        pool: captioned real pictures, for a training that needs them.
+        shift: what a training that needs it is judged on.
+    """
+
+    backbone: Mapping[str, Any]
+    width: int
+    basis: Directions
+    seed: int
+    tower: Tower | None = None
+    pool: CaptionedPool | None = None
+    shift: ContentShift | None = None
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """Looks at a training between its epochs, and may change what is no parameter; kept in its checkpoints."""
+
+    def begin(self, epoch: int) -> None:
+        """Called before the first batch of an epoch, counted from 0; not again when it goes on from its middle."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must outlive a kill."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+
+
+@runtime_checkable
 class Trainer(Protocol):
     """Who turns the crank: owns device, precision, order, accumulation and checkpoints (nsnet.training.runner).
 
     Attributes:
         device: where batches lie; a module that meets them must be moved there.
+        saves_memory: whether a module should compute its inner values twice rather than hold them.
     """
 
     device: torch.device
+    saves_memory: bool
 
     def minimise(
         self,
@@ -108,6 +177,7 @@ class Trainer(Protocol):
         optimiser: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
         name: str = "",
+        watcher: Watcher | None = None,
     ) -> None:
         """Minimise `loss(module, inputs, labels)` over shuffled batches of `examples`.
 
@@ -121,6 +191,7 @@ class Trainer(Protocol):
             optimiser: over the module's parameters.
             schedule: moved on after every update.
             name: tells apart the minimisations of one `fit`, for their checkpoints.
+            watcher: called before each epoch.
         """
 
     def batches(self, examples: Examples, batch: int, draw: int = 0) -> Iterable[torch.Tensor]:

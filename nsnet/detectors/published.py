@@ -36,7 +36,7 @@ class PublishedDetector:
 
     @staticmethod
     def needs(settings: PublishedSettings) -> Needs:
-        return Needs("features", settings.view, files=(Path(settings.weights),))
+        return Needs(settings.reads, settings.view, files=(Path(settings.weights),))
 
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
         """Take the published weights as they are.

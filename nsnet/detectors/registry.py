@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 from pydantic import Field
 
 from nsnet.core.names import unknown
-from nsnet.detectors.settings import CnnSettings, DetectorSettings, LinearSettings, PublishedSettings
+from nsnet.detectors.settings import CnnSettings, DetectorSettings, LinearSettings, LoraSettings, PublishedSettings
 
 if TYPE_CHECKING:
     from nsnet.detectors.protocol import Detector
@@ -24,6 +24,7 @@ GROUP = "nsnet.detectors"
 _SHIPPED: dict[str, tuple[type[DetectorSettings], str]] = {
     "linear": (LinearSettings, "nsnet.detectors.linear:LinearDetector"),
     "cnn": (CnnSettings, "nsnet.detectors.cnn:CnnDetector"),
+    "lora": (LoraSettings, "nsnet.detectors.lora.detector:LoraDetector"),
     "published": (PublishedSettings, "nsnet.detectors.published:PublishedDetector"),
 }
 

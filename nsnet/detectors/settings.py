@@ -6,7 +6,7 @@ retrains no linear head.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -23,11 +23,14 @@ class DetectorSettings(Section):
     """What every kind has; a kind's own class adds to it.
 
     Attributes:
+        reads: features of the backbone, or pixels.
         kind: name in the registry.
         view: what the detector looks at.
         draws: mosaics of each training picture, drawn in turn epoch by epoch; 1 shows the same one always.
         seeds: training seeds of this detector alone; null takes train.seeds.
     """
+
+    reads: ClassVar[Literal["features", "pixels"]] = "features"
 
     kind: str
     view: View
@@ -88,12 +91,75 @@ class LinearSettings(DetectorSettings):
 class CnnSettings(DetectorSettings):
     """A small network on the pixels of mosaics, the CLIP-free control (nsnet.detectors.cnn)."""
 
+    reads: ClassVar[Literal["features", "pixels"]] = "pixels"
+
     kind: Literal["cnn"] = "cnn"
     view: Literal["mosaic"] = "mosaic"
     epochs: Count
     batch: Count
     lr: Positive
     weight_decay: Decay
+
+
+class LoraSettings(DetectorSettings):
+    """Low-rank adapters on q, k and v of the backbone's vision transformer, and a linear layer (nsnet.detectors.lora).
+
+    Attributes:
+        draws: by default one for each epoch where the view is the mosaic: drawn afresh.
+        null_space: which directions are projected out of the feature that moves.
+        upkeep: fixed leaves the null space as it was estimated on the frozen backbone; refit estimates it anew
+            on the caption pool before each epoch; penalty holds the pool's projected features apart from
+            their captions by a term of the loss.
+        penalty: weight of that term.
+        pool_batch: pictures of the pool beside each batch, for the term.
+        contrastive, bce_weight, temperature: as of a linear head.
+        rank, alpha, dropout: of the adapters; their product is scaled by alpha / rank.
+        layers: only that many of the first layers are adapted; null adapts all.
+        select: the last epoch, or the one of best accuracy under content shift.
+        flip: pictures are mirrored at random.
+    """
+
+    reads: ClassVar[Literal["features", "pixels"]] = "pixels"
+
+    kind: Literal["lora"] = "lora"
+    null_space: NullSpace = "none"
+    upkeep: Literal["fixed", "refit", "penalty"] = "fixed"
+    penalty: Positive = 0.02
+    pool_batch: Annotated[int, Field(ge=2)] = 64
+    contrastive: bool = False
+    rank: Count
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    layers: Count | None = None
+    select: Literal["last", "content-shift"] = "last"
+    flip: bool
+    epochs: Count
+    batch: Count
+    lr: Positive
+    weight_decay: Decay
+    bce_weight: Share
+    temperature: Positive
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drawn_afresh(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("view") == "mosaic":
+            return {"draws": values.get("epochs", 1), **values}
+        return values
+
+    @model_validator(mode="after")
+    def _upkeep_of_something(self) -> LoraSettings:
+        if self.upkeep != "fixed" and self.null_space not in ("cross-modal", "leace", "image-pca"):
+            raise ValueError(
+                f"upkeep: {self.upkeep} needs a null space of pictures, got null_space {self.null_space}: set"
+                " cross-modal, leace or image-pca, or upkeep: fixed"
+            )
+        return self
+
+    def canonical(self) -> DetectorSettings:
+        unused: dict[str, Any] = {} if self.contrastive else {"bce_weight": 1.0, "temperature": 1.0}
+        unused |= {} if self.upkeep == "penalty" else {"penalty": 1.0, "pool_batch": 2}
+        return super().canonical().model_copy(update=unused)
 
 
 class PublishedSettings(DetectorSettings):

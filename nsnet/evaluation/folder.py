@@ -76,10 +76,11 @@ def score_folder(
         dtype=extraction.dtype,
         patches=False,
     )
+    tower = load_backbone(backbone, best_device())
     with bar("features", None) as advance:
         counts = update_features(
             request,
-            load_backbone(backbone, best_device()),
+            tower,
             here.feature_store,
             here.table(Features),
             here.table(Patches),
@@ -87,5 +88,6 @@ def score_folder(
             workers=extraction.workers,
             advance=advance,
         )
-    evaluate(here, trained, settings, ScoringSource(here, folder, {condition.name: condition for condition in chosen}))
+    named = {condition.name: condition for condition in chosen}
+    evaluate(here, trained, settings, ScoringSource(here, folder, named, lambda: tower))
     return counts

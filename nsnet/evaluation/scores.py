@@ -10,8 +10,9 @@ import hashlib
 import itertools
 import json
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,13 +106,13 @@ def score_runs(
     missing = [number for number, scores in scored.items() if scores is None]
     advance(len(tasks) - len(missing))
 
-    def shares(number: int) -> tuple[str, str, str, str, str]:
+    def shares(number: int) -> tuple[str, str, bool, str, str, str]:
         task = tasks[number]
         needs = _needs(task.run)
-        return needs.reads, needs.view, task.run["backbone_id"], task.condition, task.images
+        return needs.reads, needs.view, needs.tower, task.run["backbone_id"], task.condition, task.images
 
-    for _, members in itertools.groupby(sorted(missing, key=shares), key=shares):
-        group = list(members)
+    groups = [list(members) for _, members in itertools.groupby(sorted(missing, key=shares), key=shares)]
+    for group in itertools.chain.from_iterable(_loadable(group, tasks) for group in groups):
         alike = [tasks[number] for number in group]
         scores = _score_together(alike, pictures[alike[0].images], source, detectors)
         for number, values in zip(group, scores, strict=True):
@@ -129,6 +130,14 @@ def score_runs(
     return pl.concat(parts).select(make(Predictions, []).columns)
 
 
+def _loadable(group: list[int], tasks: list[Task]) -> Iterator[list[int]]:
+    """Parts of a group that may be in memory together: a detector with a tower of its own is scored alone."""
+    if _needs(tasks[group[0]].run).tower:
+        yield from ([number] for number in group)
+    else:
+        yield group
+
+
 def _needs(run: dict[str, Any]) -> Needs:
     settings = settings_class(run["kind"]).model_validate(json.loads(run["params"]))
     return detector_class(run["kind"]).needs(settings)
@@ -141,7 +150,8 @@ def _score_together(tasks: list[Task], image_ids: list[str], source: ScoringSour
     for task in tasks:
         run = task.run
         file = folder / f"{run['run_id']}.safetensors"
-        loaded.append(load_detector(file, run["detector_sha256"], json.loads(run["backbone"])))
+        record = json.loads(run["backbone"])
+        loaded.append(load_detector(file, run["detector_sha256"], record, partial(source.tower, record)))
         loaded[-1].module().to(device)
     parts: list[list[Scores]] = [[] for _ in tasks]
     run = tasks[0].run

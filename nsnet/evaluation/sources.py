@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from nsnet.core.paths import Paths
 from nsnet.core.provenance import digest
 from nsnet.corpus.contracts import Images
 from nsnet.detectors.protocol import Needs
+from nsnet.features.backbone import Backbone
 from nsnet.features.conditions import Condition
 from nsnet.features.contracts import Features
 from nsnet.features.matrices import FeatureReader
@@ -31,16 +32,46 @@ BATCH = {"features": 4096, "pixels": 128}
 class ScoringSource:
     """Inputs of a corpus under named conditions; nothing is opened before a detector needs it."""
 
-    def __init__(self, paths: Paths, root: Path, conditions: Mapping[str, Condition]) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        root: Path,
+        conditions: Mapping[str, Condition],
+        backbone: Callable[[], Backbone] | None = None,
+    ) -> None:
         """Say where inputs come from.
 
         Args:
             paths: project of the corpus, with its tables images and features.
             root: folder that images.path is below.
             conditions: by name.
+            backbone: loads the one of params.yaml, for detectors that need it.
         """
-        self._paths, self._root, self._conditions = paths, root, conditions
+        self._paths, self._root, self._conditions, self._load = paths, root, conditions, backbone
         self._files: dict[str, Path] = {}
+        self._backbone: Backbone | None = None
+
+    def tower(self, record: Mapping[str, Any]) -> Backbone:
+        """The backbone of a record, loaded once.
+
+        Args:
+            record: that a detector was trained on.
+
+        Returns:
+            The backbone.
+
+        Raises:
+            ValueError: the backbone at hand is another one.
+        """
+        if self._backbone is None and self._load is not None:
+            self._backbone = self._load()
+        if self._backbone is None or self._backbone.id != digest(dict(record)):
+            there = "there is none" if self._backbone is None else f"params.yaml names {self._backbone.record['model']}"
+            raise ValueError(
+                f"a detector was trained on backbone {digest(dict(record))} ({record['model']}), but {there}: restore"
+                " the section backbone, or run `dvc repro train`"
+            )
+        return self._backbone
 
     def condition_id(self, name: str) -> str:
         """What the condition does, whatever its name.

@@ -103,14 +103,21 @@ class Backbone:
 
     def features(self, pixels: UInt8[torch.Tensor, "b size size 3"]) -> Float[torch.Tensor, "b d"]:
         """A pass: views on the device to features there."""
-        features: torch.Tensor = self.model.encode_image(self._normalised(pixels))
+        features: torch.Tensor = self.model.encode_image(self.normalised(pixels))
         return features
 
     def features_and_tokens(
         self, pixels: UInt8[torch.Tensor, "b size size 3"]
     ) -> tuple[Float[torch.Tensor, "b d"], Float[torch.Tensor, "b tokens d"]]:
         """A pass that gives the features of all patch tokens too."""
-        return pooled_and_tokens(self.model.visual, self._normalised(pixels))
+        return pooled_and_tokens(self.model.visual, self.normalised(pixels))
+
+    def normalised(self, pixels: UInt8[torch.Tensor, "b size size 3"]) -> Float[torch.Tensor, "b 3 size size"]:
+        """Views as the tower takes them: float32, less its mean, over its standard deviation."""
+        # Permuted, not copied: the batch stays in channels_last, which convolutions like best.
+        batch = pixels.permute(0, 3, 1, 2).float().div_(255)
+        mean, std = (torch.tensor(self.record[key], device=pixels.device).view(3, 1, 1) for key in ("mean", "std"))
+        return batch.sub_(mean).div_(std)
 
     def precision(self) -> torch.autocast:
         """The context of passes: bfloat16 for matrix products and convolutions; norms and softmax stay in float32."""
@@ -119,12 +126,6 @@ class Backbone:
 
     def _placed(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
         return torch.from_numpy(pixels).to(self.device)
-
-    def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        # Permuted, not copied: the batch stays in channels_last, which convolutions like best.
-        batch = pixels.permute(0, 3, 1, 2).float().div_(255)
-        mean, std = (torch.tensor(self.record[key], device=self.device).view(3, 1, 1) for key in ("mean", "std"))
-        return batch.sub_(mean).div_(std)
 
 
 def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:

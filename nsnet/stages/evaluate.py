@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
+from nsnet.core.device import best_device
 from nsnet.core.files import atomic_path
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
@@ -12,8 +14,9 @@ from nsnet.core.settings import load_section, load_value
 from nsnet.evaluation.assessment import evaluate, headline
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
+from nsnet.features.backbone import load_backbone
 from nsnet.features.conditions import choose
-from nsnet.features.settings import Conditions
+from nsnet.features.settings import Backbone, Conditions
 from nsnet.training.contracts import Runs
 
 
@@ -21,12 +24,14 @@ def main() -> None:
     paths = Paths()
     settings = load_section(paths.params, "evaluate", Evaluate)
     conditions = load_value(paths.params, "conditions", Conditions)
+    section = load_section(paths.params, "backbone", Backbone)
     runs = read_table(Runs, paths.table(Runs))
     # Validation splits are scored as they were trained on.
     names = [*settings.conditions, *runs["train_condition"].unique().sort()]
     known = {condition.name: condition for condition in choose(names, conditions)}
     with cost(paths.cost("evaluate")):
-        evaluation = evaluate(paths, paths, settings, ScoringSource(paths, paths.data, known))
+        source = ScoringSource(paths, paths.data, known, partial(load_backbone, section, best_device()))
+        evaluation = evaluate(paths, paths, settings, source)
         with atomic_path(paths.metrics) as temporary:
             temporary.write_text(json.dumps(headline(evaluation.means), indent=2) + "\n", encoding="utf-8")
     print(f"evaluate: {runs.height} runs under {', '.join(settings.conditions)}, {evaluation.results.height} results")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from nsnet.core.contracts import make
+from nsnet.core.device import best_device
 from nsnet.core.files import atomic_path
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
@@ -17,8 +18,10 @@ from nsnet.corpus.contracts import Images, Samples
 from nsnet.features.conditions import choose
 from nsnet.features.contracts import Features
 from nsnet.features.settings import Backbone, Conditions
+from nsnet.semantics.caption_pool import EncodeTexts
 from nsnet.semantics.contracts import ImageBasis, SemanticBasis
 from nsnet.semantics.null_space import load_bases
+from nsnet.training.companions import companions
 from nsnet.training.contracts import Runs
 from nsnet.training.examples import FeatureSource, Material, PixelSource
 from nsnet.training.execution import run_row, train_missing
@@ -27,13 +30,17 @@ from nsnet.training.sets import training_sets
 from nsnet.training.settings import Train
 from nsnet.training.trainings import NamedBackbone, Training, plan
 
+# What the companions of a training set are of, in the section semantics.
+CAPTIONED: dict[str, Any] = {"pool.content": list[str], "text": str | None}
 
-def planned(paths: Paths, backbone: NamedBackbone) -> list[Training]:
+
+def planned(paths: Paths, backbone: NamedBackbone, encoder: Callable[[], EncodeTexts]) -> list[Training]:
     """What the project's params.yaml and tables ask for.
 
     Args:
         paths: of the project.
         backbone: the one that the section backbone names.
+        encoder: makes what encodes captions.
 
     Returns:
         The trainings, sorted as in the table runs.
@@ -42,10 +49,12 @@ def planned(paths: Paths, backbone: NamedBackbone) -> list[Training]:
         ValueError: as `load_section`, `training_sets` and `plan`.
     """
     train = load_section(paths.params, "train", Train)
-    sets = training_sets(read_table(Samples, paths.table(Samples)))
+    samples = read_table(Samples, paths.table(Samples))
+    words, text = (load_value(paths.params, f"semantics.{name}", kind) for name, kind in CAPTIONED.items())
     known = choose(train.conditions, load_value(paths.params, "conditions", Conditions))
     bases = load_bases(*(read_table(kind, paths.table(kind)) for kind in (SemanticBasis, ImageBasis)))
-    return plan(train, sets, {condition.name: condition for condition in known}, backbone, bases)
+    named = {condition.name: condition for condition in known}
+    return plan(train, training_sets(samples), named, backbone, bases, companions(samples, words, text, encoder))
 
 
 def write_runs(
@@ -70,26 +79,30 @@ def write_runs(
         temporary.write_text(json.dumps(seconds, indent=2) + "\n")
 
 
-def train(paths: Paths, backbone: NamedBackbone, material: Material) -> str:
+def train(paths: Paths, backbone: NamedBackbone, material: Material, encoder: Callable[[], EncodeTexts]) -> str:
     """Train what params.yaml asks for and the store lacks; write the table runs; say what was done.
 
     Args:
         paths: of the project.
         backbone: the one that the section backbone names.
         material: its features and pixels.
+        encoder: makes what encodes captions.
 
     Returns:
-        A sentence: runs trained, runs known, seconds of the slowest.
+        A sentence: runs trained, runs known, seconds of the slowest and how much of them it waited for pictures.
 
     Raises:
         ValueError: as `planned` and `train_missing`.
     """
-    trainings, store = planned(paths, backbone), RunStore(paths.run_store)
+    trainings, store = planned(paths, backbone, encoder), RunStore(paths.run_store)
     with bar("train", len(trainings)) as advance:
         facts, trained = train_missing(trainings, store, material, advance)
     write_runs(trainings, facts, store, paths)
-    slowest = max(one["seconds"] for one in facts.values())
-    return f"train: {trained} runs trained, {len(trainings) - trained} already known; slowest {slowest:.1f} s"
+    slowest = max(facts.values(), key=lambda one: one["seconds"])
+    return (
+        f"train: {trained} runs trained, {len(trainings) - trained} already known; slowest {slowest['seconds']:.1f} s,"
+        f" of whose updates {slowest['waiting']:.0%} of the time went into waiting for data"
+    )
 
 
 def main() -> None:
@@ -97,6 +110,7 @@ def main() -> None:
     from nsnet.features.matrices import FeatureReader
     from nsnet.features.pictures import PictureSource
     from nsnet.features.pixels import PixelStore
+    from nsnet.semantics.sentence_encoder import text_encoder
 
     paths = Paths()
     with cost(paths.cost("train")):
@@ -108,5 +122,9 @@ def main() -> None:
             return PixelStore(paths.pixel_store, PictureSource(files, backbone.views))
 
         reader: FeatureSource = FeatureReader(paths.table(Features))
-        message = train(paths, backbone, Material(backbone.id, reader, pixels))
+
+        def encoder() -> EncodeTexts:
+            return text_encoder(load_value(paths.params, "semantics.text", CAPTIONED["text"]), backbone, best_device())
+
+        message = train(paths, backbone, Material(backbone.id, reader, pixels, backbone), encoder)
     print(message)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 import torch
 from jaxtyping import Float32, Int64, UInt8
 
-from nsnet.detectors.protocol import Examples, Labels, Needs
+from nsnet.detectors.protocol import CaptionedPool, ContentShift, Context, Examples, Labels, Needs, Tower
 from nsnet.features.conditions import Condition
 from nsnet.training.sets import Pictures
+from nsnet.training.trainings import Training
 
 
 @runtime_checkable
@@ -60,7 +62,12 @@ class Material:
     """Examples as trainings ask for them; the last few are kept, since many detectors want the same."""
 
     def __init__(
-        self, backbone_id: str, features: FeatureSource, pixels: Callable[[], PixelSource], kept: int = 4
+        self,
+        backbone_id: str,
+        features: FeatureSource,
+        pixels: Callable[[], PixelSource],
+        tower: Tower | None = None,
+        kept: int = 6,
     ) -> None:
         """Read features of one backbone.
 
@@ -68,11 +75,38 @@ class Material:
             backbone_id: whose features.
             features: by condition's name, view and draw.
             pixels: called when the first detector that reads pixels is met.
+            tower: the backbone itself.
             kept: examples held at once.
         """
         self._backbone_id, self._features, self._make_pixels, self._limit = backbone_id, features, pixels, kept
+        self._tower = tower
         self._pixels: PixelSource | None = None
         self._kept: OrderedDict[tuple[Any, ...], Examples] = OrderedDict()
+
+    def context(self, training: Training) -> Context:
+        """What a training's detector is built from, with all that it needs beside its training set.
+
+        Args:
+            training: as planned.
+
+        Returns:
+            Its context, with tower, caption pool and pictures under content shift where it needs them.
+
+        Raises:
+            ValueError: as `examples`.
+        """
+        needs, beside = training.needs, training.companions
+        once = replace(needs, draws=1)
+        context = training.context
+        if needs.tower:
+            context = replace(context, tower=self._tower)
+        if needs.pool:
+            pictures = self.examples(beside.pool_pictures, once, training.condition)
+            context = replace(context, pool=CaptionedPool(pictures, beside.texts))
+        if needs.shift:
+            pictures = self.examples(beside.shift_pictures, once, training.condition)
+            context = replace(context, shift=ContentShift(pictures, beside.content))
+        return context
 
     def examples(self, pictures: Pictures, needs: Needs, condition: Condition) -> Examples:
         """Inputs and labels of pictures, in their order.

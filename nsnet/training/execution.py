@@ -98,7 +98,7 @@ def _train(training: Training, store: RunStore, material: Material) -> dict[str,
     small = compute.device == "cpu" and needs.reads == "features"
     try:
         with one_thread() if small else nullcontext():
-            detector = detector_class(training.settings.kind)(training.settings, training.context)
+            detector = detector_class(training.settings.kind)(training.settings, material.context(training))
             chosen = dict(detector.fit(train, validation, runner))
             detector.module().eval()
             scores = detector.score(runner.batches(validation, ROWS[needs.reads]))
@@ -119,6 +119,7 @@ def _train(training: Training, store: RunStore, material: Material) -> dict[str,
         **run_row(training, figures),
         "condition_id": training.condition.id,
         "seconds": round(time.perf_counter() - start, 3),
+        "waiting": round(runner.clock.waiting / runner.clock.total, 3) if runner.clock.total else 0.0,
     }
 
     def save(file: Path) -> str:

@@ -7,11 +7,8 @@ from (seed, epoch) alone, so a training that was stopped goes on as if it had no
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
 import logging
 import os
-import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator
@@ -24,26 +21,31 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from nsnet.core.device import best_device
-from nsnet.core.files import atomic_path
-from nsnet.detectors.protocol import Examples, Labels, Loss, Needs
+from nsnet.detectors.protocol import Examples, Labels, Loss, Needs, Watcher
+from nsnet.training.checkpoints import Checkpoint, Place
 from nsnet.training.settings import Runtime
 
-# Bytes of a checkpoint's sha256, which stand before it.
-DIGEST = 32
-# A checkpoint costs less than what it saves only for trainings that take long.
-CHECKPOINT_SECONDS = 20.0
 # Lightning sets it for processes that fork. Every step of an optimiser would load the driver's library again
 # to see whether there is a GPU: a tenth of the time of a small head.
 NVML_CHECK = "PYTORCH_NVML_BASED_CUDA_CHECK"
+# What is asked for, where Fabric must be told something else.
+PRECISIONS = {("cpu", "auto"): "32-true", ("cuda", "auto"): "bf16-mixed", ("cpu", "16-mixed"): "bf16-mixed"}
 
 
 @dataclass(frozen=True)
 class Compute:
-    """What a training computes with: device (cpu or cuda), precision as Fabric names it, parts of a batch."""
+    """What a training computes with: device (cpu or cuda), precision as Fabric names it, parts of a batch.
+
+    The rest changes no result: whether a backbone's layers are computed twice to save memory, processes that read
+    ahead, updates between two checkpoints.
+    """
 
     device: str
     precision: str
     accumulate: int
+    saves_memory: bool = False
+    workers: int = 0
+    checkpoint_steps: int = 200
 
 
 def resolve(runtime: Runtime, needs: Needs) -> Compute:
@@ -63,32 +65,43 @@ def resolve(runtime: Runtime, needs: Needs) -> Compute:
         raise ValueError("train.runtime.accelerator is cuda, but torch finds no GPU: set it to auto or cpu")
     automatic = best_device() if needs.reads == "pixels" else "cpu"
     device = automatic if runtime.accelerator == "auto" else runtime.accelerator
-    precision = "bf16-mixed" if (device, runtime.precision) == ("cpu", "16-mixed") else runtime.precision
-    return Compute(device, precision, runtime.accumulate)
+    precision = PRECISIONS.get((device, runtime.precision), runtime.precision)
+    rest = runtime.gradient_checkpointing, runtime.workers, runtime.checkpoint_steps
+    return Compute(device, precision, runtime.accumulate, *rest)
+
+
+class Clock:
+    """How long trainings took, and how much of it they waited for batches; seconds."""
+
+    def __init__(self) -> None:
+        self.total = self.waiting = 0.0
+
+    def timed(self, batches: Iterable[Any]) -> Iterator[Any]:
+        """The batches, with the time until each comes counted as waiting."""
+        start = asked = time.perf_counter()
+        for batch in batches:
+            self.waiting += time.perf_counter() - asked
+            yield batch
+            asked = time.perf_counter()
+        self.total += time.perf_counter() - start
 
 
 class Runner:
     """Trains the modules of one detector (nsnet.detectors.protocol.Trainer)."""
 
-    def __init__(
-        self,
-        compute: Compute,
-        seed: int,
-        checkpoints: Path | None = None,
-        checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    ) -> None:
+    def __init__(self, compute: Compute, seed: int, checkpoints: Path | None = None) -> None:
         """Set up a training.
 
         Args:
             compute: from `resolve`.
             seed: all random numbers and orders follow from it.
             checkpoints: folder of this training alone; None keeps none.
-            checkpoint_seconds: a checkpoint is written at the end of an epoch if the last is older than this.
         """
         self.fabric = _fabric(compute.device, compute.precision)
         self.device: torch.device = self.fabric.device
-        self.compute, self.seed = compute, seed
-        self.checkpoints, self.checkpoint_seconds = checkpoints, checkpoint_seconds
+        self.compute, self.seed, self.checkpoints = compute, seed, checkpoints
+        self.saves_memory = compute.saves_memory
+        self.clock = Clock()
 
     def minimise(
         self,
@@ -102,29 +115,34 @@ class Runner:
         optimiser: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
         name: str = "",
+        watcher: Watcher | None = None,
     ) -> None:
         """Minimise `loss`, going on from a checkpoint if there is one.
 
         Args:
             module: what is trained, in place; left on the CPU, in evaluation mode.
-            loss, examples, epochs, batch, draws, optimiser, schedule, name: as
+            loss, examples, epochs, batch, draws, optimiser, schedule, name, watcher: as
                 `nsnet.detectors.protocol.Trainer.minimise`.
         """
         fabric = self.fabric
         wrapped, stepper = fabric.setup(module, optimiser)
-        parts = {"module": module, "optimiser": optimiser, "schedule": schedule, "precision": fabric.strategy.precision}
+        parts = {"module": module, "optimiser": optimiser, "schedule": schedule, "watcher": watcher}
         file = None if self.checkpoints is None else self.checkpoints / f"{name or 'training'}.pt"
-        start = _restore(file, parts)
+        checkpoint = Checkpoint(file, {**parts, "precision": fabric.strategy.precision}, self.device)
+        place = checkpoint.restore()
         order = _Order(len(examples.labels), batch, self.compute.accumulate, draws, self.seed)
-        loader = DataLoader(_Fetched(examples), sampler=order, batch_size=None, collate_fn=_as_it_is)
-        batches = fabric.setup_dataloaders(loader, use_distributed_sampler=False)
+        batches = fabric.setup_dataloaders(self._loader(examples, order), use_distributed_sampler=False)
         module.train()
-        saved = time.monotonic()
-        for epoch in range(start, epochs):
-            order.epoch = epoch
-            with torch.random.fork_rng(devices=[] if self.device.type == "cpu" else None):
-                torch.manual_seed(_seed(self.seed, epoch, 1))
-                for part, labels, share, last in batches:
+        with torch.random.fork_rng(devices=[] if self.device.type == "cpu" else None):
+            while place.epoch < epochs:
+                order.start(place)
+                if not place.steps:
+                    torch.manual_seed(_seed(self.seed, place.epoch, 1))
+                    if watcher is not None:
+                        watcher.begin(place.epoch)
+                else:
+                    checkpoint.restore_random()
+                for part, labels, share, last in self.clock.timed(batches):
                     value = loss(wrapped, part, labels)
                     fabric.backward(value if share == 1 else value * share)
                     if last:
@@ -132,10 +150,26 @@ class Runner:
                         stepper.zero_grad()
                         if schedule is not None:
                             schedule.step()
-            if file is not None and time.monotonic() - saved >= self.checkpoint_seconds:
-                _save(file, parts, epoch + 1)
-                saved = time.monotonic()
+                        place = place.after_step(order.steps)
+                        if place.total(order.steps) % self.compute.checkpoint_steps == 0:
+                            checkpoint.save(place)
         module.eval().to("cpu")
+
+    def _loader(self, examples: Examples, order: _Order) -> DataLoader[Any]:
+        workers = self.compute.workers
+        return DataLoader(
+            _Fetched(examples),
+            sampler=order,
+            batch_size=None,
+            collate_fn=_as_it_is,
+            num_workers=workers,
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=workers > 0,
+            # Its own: each pass over it draws a number, which a training that goes on would draw once more.
+            generator=torch.Generator(),
+            # Forked processes inherit torch's threads in whatever state they are.
+            multiprocessing_context="spawn" if workers else None,
+        )
 
     def batches(self, examples: Examples, batch: int, draw: int = 0) -> Iterable[torch.Tensor]:
         """Inputs in order, on the runner's device.
@@ -156,13 +190,19 @@ class _Order(Sampler[tuple[Labels, int, float, bool]]):
 
     def __init__(self, count: int, batch: int, accumulate: int, draws: int, seed: int) -> None:
         self.count, self.batch, self.accumulate, self.draws, self.seed = count, batch, accumulate, draws, seed
-        self.epoch = 0
+        self.steps = -(-count // batch)
+        self.place = Place(0, 0)
+
+    def start(self, place: Place) -> None:
+        """Go on from a place: batches before it are not fetched."""
+        self.place = place
 
     def __iter__(self) -> Iterator[tuple[Labels, int, float, bool]]:
-        generator = torch.Generator().manual_seed(_seed(self.seed, self.epoch, 0))
+        epoch = self.place.epoch
+        generator = torch.Generator().manual_seed(_seed(self.seed, epoch, 0))
         order = torch.randperm(self.count, generator=generator).numpy()
-        draw = self.epoch % self.draws
-        for start in range(0, self.count, self.batch):
+        draw = epoch % self.draws
+        for start in range(self.place.steps * self.batch, self.count, self.batch):
             whole = order[start : start + self.batch]
             parts = np.array_split(whole, min(self.accumulate, len(whole)))
             for number, part in enumerate(parts, start=1):
@@ -201,27 +241,3 @@ def _fabric(accelerator: str, precision: str) -> Any:
         if asked is None:
             os.environ.pop(NVML_CHECK, None)
         return Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]  # as in settings
-
-
-def _save(file: Path, parts: dict[str, Any], epoch: int) -> None:
-    """Write a checkpoint behind its checksum: a damaged one must not be gone on from."""
-    state = {name: part.state_dict() for name, part in parts.items() if part is not None}
-    buffer = io.BytesIO()
-    torch.save({"epoch": epoch, **state}, buffer)
-    with atomic_path(file) as temporary:
-        temporary.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
-
-
-def _restore(file: Path | None, parts: dict[str, Any]) -> int:
-    """Load a checkpoint into the parts; the number of epochs behind it, 0 without one."""
-    if file is None or not file.exists():
-        return 0
-    checksum, content = file.read_bytes()[:DIGEST], file.read_bytes()[DIGEST:]
-    if hashlib.sha256(content).digest() != checksum:
-        print(f"checkpoint {file} is damaged: training starts anew", file=sys.stderr)
-        return 0
-    state = torch.load(io.BytesIO(content), weights_only=True)
-    for name, part in parts.items():
-        if part is not None:
-            part.load_state_dict(state[name])
-    return int(state["epoch"])

@@ -23,15 +23,23 @@ class Runtime(Section):
     Attributes:
         accelerator: auto takes the GPU for detectors that read pixels, if there is one, and the CPU
             for heads on features, which are too small for a GPU.
-        precision: 16-mixed needs a GPU; a CPU trains in bf16-mixed instead.
+        precision: auto is bf16-mixed on a GPU and 32-true on a CPU, which is slower in bf16; 16-mixed needs a GPU,
+            a CPU trains in bf16-mixed instead.
         accumulate: parts into which each batch is split, one after the other, to save memory. An update
             is that of the whole batch, but for losses and layers that compare the pictures of a
             batch, which see a part only: the contrastive loss, batch normalisation.
+        gradient_checkpointing: a backbone that is trained computes its layers twice and holds no inner
+            values of them: a third more time for much less memory, and the same result.
+        workers: processes that read batches ahead; 0 reads them in the training itself.
+        checkpoint_steps: updates from one checkpoint to the next.
     """
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
-    precision: Literal["32-true", "16-mixed", "bf16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
     accumulate: Count = 1
+    gradient_checkpointing: bool = False
+    workers: Annotated[int, Field(ge=0)] = 0
+    checkpoint_steps: Count = 200
 
 
 class Train(Section):

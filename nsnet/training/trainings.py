@@ -16,6 +16,7 @@ from nsnet.detectors.registry import detector_class
 from nsnet.detectors.settings import DetectorSettings
 from nsnet.features.conditions import Condition
 from nsnet.semantics.null_space import Bases, Directions, no_directions
+from nsnet.training.companions import Companions
 from nsnet.training.runner import Compute, resolve
 from nsnet.training.sets import TrainingSet
 from nsnet.training.settings import Train
@@ -26,6 +27,7 @@ CODE = (
     "semantics",
     "training",
     "detectors/files.py",
+    "detectors/head.py",
     "detectors/losses.py",
     "detectors/protocol.py",
     "detectors/thresholds.py",
@@ -58,7 +60,8 @@ class Training:
         seed: of order, initial weights and random directions.
         needs: what the detector is given.
         compute: device, precision and accumulation.
-        context: what it is built from.
+        context: what it is built from, but for what must be loaded first (nsnet.training.examples.Material.context).
+        companions: captioned pictures that it may look at.
         code: checksum of the code that trains it.
         run_id: hash of all that determines the result.
     """
@@ -71,6 +74,7 @@ class Training:
     needs: Needs
     compute: Compute
     context: Context
+    companions: Companions
     code: str
     run_id: str
 
@@ -81,7 +85,12 @@ class Training:
 
 
 def plan(
-    train: Train, sets: list[TrainingSet], conditions: Mapping[str, Condition], backbone: NamedBackbone, bases: Bases
+    train: Train,
+    sets: list[TrainingSet],
+    conditions: Mapping[str, Condition],
+    backbone: NamedBackbone,
+    bases: Bases,
+    companions: Companions,
 ) -> list[Training]:
     """Everything that params.yaml asks for, sorted as in the table runs.
 
@@ -91,12 +100,14 @@ def plan(
         conditions: by name, those of train.conditions at least.
         backbone: whose features are read.
         bases: the directions of every null space.
+        companions: captioned pictures beside the training sets.
 
     Returns:
         The trainings.
 
     Raises:
-        ValueError: files or directions that a detector is made from are missing, or two trainings are the same.
+        ValueError: files, directions or pictures that a detector is made from are missing, or two trainings are
+            the same.
     """
     trainings: list[Training] = []
     faults = []
@@ -120,13 +131,15 @@ def plan(
             condition = conditions[asked]
             try:
                 basis = _directions(bases, needs, backbone.width, pictures.name, asked)
+                beside = companions.identity(needs)
             except ValueError as error:
                 faults.append(f"  train.detectors.{name}: {error}")
                 break
             own = {"data": pictures.checksum, "condition": condition.id, "seed": seed, "basis": _basis(basis, needs)}
+            own |= {"beside": beside} if beside else {}
             context = Context(backbone.record, backbone.width, basis, seed)
-            run_id = digest(shared | own)
-            trainings.append(Training(name, settings, pictures, condition, seed, needs, compute, context, code, run_id))
+            known = (name, settings, pictures, condition, seed, needs, compute, context, companions, code)
+            trainings.append(Training(*known, run_id=digest(shared | own)))
     faults += _twins(trainings)
     if faults:
         raise ValueError("the trainings of params.yaml cannot be planned:\n" + "\n".join(faults))
@@ -149,10 +162,11 @@ def _basis(basis: Directions, needs: Needs) -> str | int | None:
 
 
 def _code(kind: str) -> str:
-    """Checksum of the code that trains a kind, of another package's too."""
+    """Checksum of the code that trains a kind: its file, or its folder if it has one; of another package its file."""
     source = Path(inspect.getfile(detector_class(kind))).resolve()
     if source.is_relative_to(PACKAGE):
-        return code_checksum(*CODE, source.relative_to(PACKAGE).as_posix())
+        own = source if source.parent.name == "detectors" else source.parent
+        return code_checksum(*CODE, own.relative_to(PACKAGE).as_posix())
     return digest([code_checksum(*CODE), file_sha256(source)])
 
 

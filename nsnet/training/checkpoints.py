@@ -1,0 +1,87 @@
+"""Checkpoints of a training: what is trained, what trains it, the place in the epoch and the random numbers there."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nsnet.core.files import atomic_path
+
+# Bytes of a checkpoint's sha256, which stand before it.
+DIGEST = 32
+
+
+@dataclass(frozen=True)
+class Place:
+    """How far a training is: whole epochs, and updates of the one after them."""
+
+    epoch: int
+    steps: int
+
+    def after_step(self, steps: int) -> Place:
+        """The place one update later, in epochs of `steps` updates."""
+        return Place(self.epoch, self.steps + 1) if self.steps + 1 < steps else Place(self.epoch + 1, 0)
+
+    def total(self, steps: int) -> int:
+        """Updates so far, in epochs of `steps` updates."""
+        return self.epoch * steps + self.steps
+
+
+class Checkpoint:
+    """The file of one training, if it keeps any, and the parts that are in it."""
+
+    def __init__(self, file: Path | None, parts: Mapping[str, Any], device: torch.device) -> None:
+        """Name what is kept.
+
+        Args:
+            file: None keeps nothing.
+            parts: objects with state_dict and load_state_dict by name; None for those that a training lacks.
+            device: whose random numbers are kept too, beside the CPU's.
+        """
+        self.file, self.device = file, device
+        self.parts = {name: part for name, part in parts.items() if part is not None}
+        self._random: dict[str, torch.Tensor] = {}
+
+    def save(self, place: Place) -> None:
+        """Write the file behind its checksum: a damaged one must not be gone on from."""
+        if self.file is None:
+            return
+        state = {name: part.state_dict() for name, part in self.parts.items()}
+        random = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            random["cuda"] = torch.cuda.get_rng_state(self.device)
+        buffer = io.BytesIO()
+        torch.save({"epoch": place.epoch, "steps": place.steps, "random": random, **state}, buffer)
+        with atomic_path(self.file) as temporary:
+            temporary.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
+
+    def restore(self) -> Place:
+        """Load the file into the parts.
+
+        Returns:
+            The place to go on from: the start, without a file or with a damaged one, which is named on stderr.
+        """
+        if self.file is None or not self.file.exists():
+            return Place(0, 0)
+        content = self.file.read_bytes()
+        if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
+            print(f"checkpoint {self.file} is damaged: training starts anew", file=sys.stderr)
+            return Place(0, 0)
+        state = torch.load(io.BytesIO(content[DIGEST:]), weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        self._random = state["random"]
+        return Place(int(state["epoch"]), int(state["steps"]))
+
+    def restore_random(self) -> None:
+        """Let random numbers go on from where they were when the file was written."""
+        torch.set_rng_state(self._random["cpu"])
+        if "cuda" in self._random:
+            torch.cuda.set_rng_state(self._random["cuda"], self.device)
