@@ -6,10 +6,10 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro test serve stop clean
+.PHONY: help env repro repro-full test serve stop clean
 
 help:  ## Show this help
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 env: $(VENV)/installed  ## Make the environment in .venv (about 4 minutes, 7 GB, once)
 
@@ -22,6 +22,10 @@ repro: env  ## Run the pipeline (dvc repro), print the leaderboard and where the
 	nsnet mend
 	dvc repro
 	nsnet leaderboard
+
+repro-full: env  ## The same in full/ with LoRA on the lab CLIP, twelve detectors, three seeds (about an hour)
+	nsnet init full --profile full --update
+	cd full && dvc config core.no_scm true && dvc repro && nsnet leaderboard
 
 test: env  ## Run linter, type checker and tests
 	ruff check

@@ -20,6 +20,8 @@ from nsnet.detectors.files import load_detector
 from nsnet.detectors.linear import LinearDetector
 from nsnet.detectors.thresholds import balanced_accuracy, choose_threshold
 from nsnet.features.conditions import Condition
+from nsnet.features.pictures import PictureSource
+from nsnet.features.views import ViewSettings
 from nsnet.semantics.contracts import ImageBasis, SemanticBasis
 from nsnet.stages.train import train
 from nsnet.training.contracts import Runs
@@ -66,6 +68,10 @@ def write_project(paths: Paths, values: dict[str, Any], table: pl.DataFrame, **m
 
 
 class NoPixels:
+    @property
+    def source(self) -> PictureSource:
+        return PictureSource({}, ViewSettings(16, 4, 4, 8, "bicubic"))
+
     def block(self, condition: Condition, view: str, draw: int, image_ids: list[str]) -> Any:
         rng = np.random.default_rng(len(image_ids))
         return rng.integers(0, 255, (len(image_ids), 16, 16, 3), dtype=np.uint8)

@@ -13,6 +13,7 @@ from nsnet.cli.data import app as data_app
 from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
 from nsnet.cli.pictures import app as pictures_app
+from nsnet.cli.profile import app as profile_app
 from nsnet.cli.project import known_project, project, use_project
 from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
@@ -22,6 +23,7 @@ app = typer.Typer(no_args_is_help=True)
 app.add_typer(pictures_app)
 app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
+app.add_typer(profile_app, name="profile")
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 app.add_typer(features_app, name="features")
@@ -55,17 +57,32 @@ def main(
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(help="Made if it does not exist.")]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(help="Made if it does not exist.")],
+    profile: Annotated[str | None, typer.Option(help="Settings to lay over the default ones.")] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Bring a project that is there to this version; its settings stay.")
+    ] = False,
+) -> None:
     """Make a folder a project of your own: settings, stages and the nightly flow, as in the repository.
 
-    Example:
+    Examples:
 
       nsnet init my-project && cd my-project && dvc repro
+
+      nsnet init my-project --profile paper
+
+      nsnet init my-project --update
     """
     from nsnet.core.template import create_project
+    from nsnet.profiles import profile_file, use_profile
 
     with clear_errors():
-        written = create_project(folder)
+        if profile:
+            profile_file(profile)
+        written = create_project(folder, update)
+        if profile:
+            use_profile(profile, folder / "params.yaml")
     print(f"{folder}: {', '.join(written)}")
     print(f"Next: commit them, then `dvc repro` in {folder}; your own pictures: deps.path in data.dvc")
 

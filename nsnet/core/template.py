@@ -19,6 +19,8 @@ FILES = (
     *("params.yaml", "dvc.yaml", "data.dvc", "prefect.yaml", "prefect.toml"),
     *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py"),
 )
+# Of these, what is the project's own once it is there.
+OWN = ("params.yaml", "data.dvc", ".gitignore", ".dvc/config")
 # In a checkout a stage depends on folders of code; elsewhere on a line of this file for each.
 CODE = "code.yaml"
 
@@ -43,25 +45,27 @@ def template_folder() -> Path:
     )
 
 
-def create_project(folder: Path) -> list[str]:
+def create_project(folder: Path, update: bool = False) -> list[str]:
     """Make `folder` a project: settings, stages, flow and an empty history; return the names of what was written.
 
     Args:
         folder: made if it does not exist.
+        update: bring a project that is there to this version of the code: what is its own is left as it is.
 
     Raises:
-        FileExistsError: it holds some of the files already; nothing is overwritten.
+        FileExistsError: it holds some of the files already, and is not to be updated; nothing is overwritten.
         FileNotFoundError: as `template_folder`, or git is not installed.
     """
     there = [name for name in (*FILES, CODE) if (folder / name).exists()]
-    if there:
+    if there and not update:
         raise FileExistsError(f"{folder} has {', '.join(there)} already: name a new folder, or remove them first")
     if shutil.which("git") is None:
         raise FileNotFoundError("git is not installed: DVC keeps a project's versions in it")
     source = template_folder()
     stages, checksums = _known_by_checksum(yaml.safe_load((source / "dvc.yaml").read_text(encoding="utf-8")))
     written = {"dvc.yaml": yaml.safe_dump(stages, sort_keys=False), CODE: yaml.safe_dump(checksums)}
-    for name in (*FILES, CODE):
+    wanted = [name for name in (*FILES, CODE) if name not in OWN or name not in there]
+    for name in wanted:
         with atomic_path(folder / name) as temporary:
             text = written.get(name)
             temporary.write_text(
@@ -69,7 +73,7 @@ def create_project(folder: Path) -> list[str]:
             )
     if not any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
         subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
-    return [*FILES, CODE]
+    return wanted
 
 
 def _known_by_checksum(pipeline: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -194,6 +194,12 @@ class Trainer(Protocol):
             watcher: called before each epoch.
         """
 
+    def gathered(self, local: torch.Tensor) -> torch.Tensor:
+        """Rows of a batch that several processes share, in the batch's order, with gradients; alone they are its own.
+
+        A loss of a detector that needs the backbone is of gathered rows: what one process would have seen.
+        """
+
     def batches(self, examples: Examples, batch: int, draw: int = 0) -> Iterable[torch.Tensor]:
         """Inputs in order, on the trainer's device.
 

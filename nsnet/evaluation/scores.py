@@ -29,8 +29,10 @@ from nsnet.detectors.protocol import Needs, Scores
 from nsnet.detectors.registry import detector_class, settings_class
 from nsnet.evaluation.contracts import Predictions
 from nsnet.evaluation.sources import ScoringSource
+from nsnet.training.trainings import kind_code
 
-CODE = ("detectors", "evaluation/scores.py", "evaluation/sources.py", "features")
+# What scores, beside the code of a detector's kind.
+CODE = ("evaluation/scores.py", "evaluation/sources.py")
 
 
 @dataclass(frozen=True)
@@ -97,8 +99,9 @@ def score_runs(
         seen = validation.get(run["training_set"], [])
         tasks += [Task(run, "validation", run["train_condition"], named(seen))] if seen else []
         tasks += [Task(run, "test", condition, named(tested)) for condition in conditions]
-    code = code_checksum(*CODE)
-    files = [task.file(store, source.condition_id(task.condition), code) for task in tasks]
+    own = code_checksum(*CODE)
+    code = {kind: digest([own, kind_code(kind)]) for kind in runs["kind"].unique().sort()}
+    files = [task.file(store, source.condition_id(task.condition), code[task.run["kind"]]) for task in tasks]
     scored = {
         number: _kept(file, len(pictures[task.images]))
         for number, (task, file) in enumerate(zip(tasks, files, strict=True))

@@ -25,6 +25,7 @@ from nsnet.training.companions import companions
 from nsnet.training.contracts import Runs
 from nsnet.training.examples import FeatureSource, Material, PixelSource
 from nsnet.training.execution import run_row, train_missing
+from nsnet.training.runner import launch
 from nsnet.training.runs import RunStore
 from nsnet.training.sets import training_sets
 from nsnet.training.settings import Train
@@ -89,14 +90,18 @@ def train(paths: Paths, backbone: NamedBackbone, material: Material, encoder: Ca
         encoder: makes what encodes captions.
 
     Returns:
-        A sentence: runs trained, runs known, seconds of the slowest and how much of them it waited for pictures.
+        A sentence: runs trained, runs known, seconds of the slowest and how much of them it waited for pictures;
+        nothing in the other processes of a training on several devices.
 
     Raises:
         ValueError: as `planned` and `train_missing`.
     """
     trainings, store = planned(paths, backbone, encoder), RunStore(paths.run_store)
+    first = launch(load_section(paths.params, "train", Train).runtime)
     with bar("train", len(trainings)) as advance:
-        facts, trained = train_missing(trainings, store, material, advance)
+        facts, trained = train_missing(trainings, store, material, advance, first)
+    if not first:
+        return ""
     write_runs(trainings, facts, store, paths)
     slowest = max(facts.values(), key=lambda one: one["seconds"])
     return (
@@ -127,4 +132,5 @@ def main() -> None:
             return text_encoder(load_value(paths.params, "semantics.text", CAPTIONED["text"]), backbone, best_device())
 
         message = train(paths, backbone, Material(backbone.id, reader, pixels, backbone), encoder)
-    print(message)
+    if message:
+        print(message)

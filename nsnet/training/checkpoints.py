@@ -37,15 +37,15 @@ class Place:
 class Checkpoint:
     """The file of one training, if it keeps any, and the parts that are in it."""
 
-    def __init__(self, file: Path | None, parts: Mapping[str, Any], device: torch.device) -> None:
+    def __init__(self, file: Path | None, parts: Mapping[str, Any], fabric: Any) -> None:
         """Name what is kept.
 
         Args:
             file: None keeps nothing.
             parts: objects with state_dict and load_state_dict by name; None for those that a training lacks.
-            device: whose random numbers are kept too, beside the CPU's.
+            fabric: Lightning's, which knows the device, and the processes that train together.
         """
-        self.file, self.device = file, device
+        self.file, self.fabric = file, fabric
         self.parts = {name: part for name, part in parts.items() if part is not None}
         self._random: dict[str, torch.Tensor] = {}
 
@@ -53,10 +53,10 @@ class Checkpoint:
         """Write the file behind its checksum: a damaged one must not be gone on from."""
         if self.file is None:
             return
+        random = {name: self._of_all(numbers) for name, numbers in self._random_numbers().items()}
+        if self.fabric.global_rank:
+            return
         state = {name: part.state_dict() for name, part in self.parts.items()}
-        random = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            random["cuda"] = torch.cuda.get_rng_state(self.device)
         buffer = io.BytesIO()
         torch.save({"epoch": place.epoch, "steps": place.steps, "random": random, **state}, buffer)
         with atomic_path(self.file) as temporary:
@@ -82,6 +82,18 @@ class Checkpoint:
 
     def restore_random(self) -> None:
         """Let random numbers go on from where they were when the file was written."""
-        torch.set_rng_state(self._random["cpu"])
-        if "cuda" in self._random:
-            torch.cuda.set_rng_state(self._random["cuda"], self.device)
+        # A copy: torch takes a state from the start of a tensor's storage, and crashes where a row is not at it.
+        own = {name: numbers[self.fabric.global_rank].clone() for name, numbers in self._random.items()}
+        torch.set_rng_state(own["cpu"])
+        if "cuda" in own:
+            torch.cuda.set_rng_state(own["cuda"], self.fabric.device)
+
+    def _random_numbers(self) -> dict[str, torch.Tensor]:
+        numbers = {"cpu": torch.get_rng_state()}
+        if self.fabric.device.type == "cuda":
+            numbers["cuda"] = torch.cuda.get_rng_state(self.fabric.device)
+        return numbers
+
+    def _of_all(self, numbers: torch.Tensor) -> torch.Tensor:
+        """A row for each process."""
+        return self.fabric.all_gather(numbers).reshape(self.fabric.world_size, -1).cpu()

@@ -14,8 +14,13 @@ from jaxtyping import Float32, Int64, UInt8
 
 from nsnet.detectors.protocol import CaptionedPool, ContentShift, Context, Examples, Labels, Needs, Tower
 from nsnet.features.conditions import Condition
+from nsnet.features.pictures import PictureSource
 from nsnet.training.sets import Pictures
 from nsnet.training.trainings import Training
+
+# Bytes of views of one split, all draws, that are kept on disk: 26,000 pictures at 224 pixels and three draws. More are
+# made of their files each time, which train.runtime.workers should do ahead.
+BLOCKS = 12 * 2**30
 
 
 @runtime_checkable
@@ -30,6 +35,9 @@ class FeatureSource(Protocol):
 @runtime_checkable
 class PixelSource(Protocol):
     """Where pixels come from: nsnet.features.pixels.PixelStore."""
+
+    @property
+    def source(self) -> PictureSource: ...
 
     def block(self, condition: Condition, view: str, draw: int, image_ids: list[str]) -> npt.NDArray[np.uint8]: ...
 
@@ -54,8 +62,40 @@ class PixelExamples:
         self.labels = labels
         self._draws = draws
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For processes that read ahead: what is mapped from disk is mapped there anew, not copied."""
+        names = [str(draw.filename) if isinstance(draw, np.memmap) else draw for draw in self._draws]
+        return {"labels": self.labels, "_draws": names}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.labels = state["labels"]
+        self._draws = [
+            draw if isinstance(draw, np.ndarray) else np.load(draw, mmap_mode="r") for draw in state["_draws"]
+        ]
+
     def fetch(self, indices: Int64[np.ndarray, " b"], draw: int) -> UInt8[torch.Tensor, "b size size 3"]:
         return torch.from_numpy(np.asarray(self._draws[draw][indices]))
+
+
+class FileExamples:
+    """Views made of the pictures' files whenever they are fetched, for sets that are too large for blocks."""
+
+    def __init__(
+        self, source: PictureSource, condition: Condition, view: str, image_ids: Sequence[str], labels: Labels
+    ) -> None:
+        """Take what is shown; pictures in the order of `labels` (1 fake).
+
+        Args:
+            source: where pictures come from.
+            condition, view: what they are shown as.
+            image_ids, labels: of the pictures.
+        """
+        self.labels = labels
+        self._source, self._condition, self._view, self._image_ids = source, condition, view, image_ids
+
+    def fetch(self, indices: Int64[np.ndarray, " b"], draw: int) -> UInt8[torch.Tensor, "b size size 3"]:
+        shown = [self._source.view(self._image_ids[place], self._condition, self._view, draw) for place in indices]
+        return torch.from_numpy(np.stack([view.pixels for view in shown]))
 
 
 class Material:
@@ -142,5 +182,8 @@ class Material:
             return FeatureExamples(matrices, labels)
         if self._pixels is None:
             self._pixels = self._make_pixels()
+        size = self._pixels.source.settings.size
+        if needs.draws * len(image_ids) * 3 * size * size > BLOCKS:
+            return FileExamples(self._pixels.source, condition, needs.view, image_ids, labels)
         blocks = [self._pixels.block(condition, needs.view, draw, image_ids) for draw in range(needs.draws)]
         return PixelExamples(blocks, labels)

@@ -27,7 +27,11 @@ ROWS = {"features": 4096, "pixels": 256}
 
 
 def train_missing(
-    trainings: list[Training], store: RunStore, material: Material, advance: Callable[[int], None]
+    trainings: list[Training],
+    store: RunStore,
+    material: Material,
+    advance: Callable[[int], None],
+    first: bool = True,
 ) -> tuple[dict[str, dict[str, Any]], int]:
     """Train what the store lacks, each run kept as soon as it is done: a killed call goes on where it was.
 
@@ -36,6 +40,7 @@ def train_missing(
         store: where runs are kept.
         material: their examples.
         advance: told one for each training, kept or new.
+        first: whether this is the first of several processes (`nsnet.training.runner.launch`): it keeps the runs.
 
     Returns:
         Facts of each run by run_id (nsnet.training.runs), and how many were trained now.
@@ -47,11 +52,15 @@ def train_missing(
     kept: dict[str, dict[str, Any]] = {}
     trained = 0
     for training in sorted(trainings, key=shown):  # those of the same examples one after the other
-        facts = store.find(training.run_id)
-        if facts is None:
-            facts = _train(training, store, material)
+        alone = training.compute.devices == 1
+        if alone and not first:
+            continue
+        runner = Runner(training.compute, training.seed, store.checkpoints(training.run_id))
+        facts = store.find(training.run_id) if first else None
+        if runner.fabric.broadcast(facts is None):
+            facts = _train(training, runner, store, material, first)
             trained += 1
-        kept[training.run_id] = facts
+        kept[training.run_id] = facts or {}
         advance(1)
     return kept, trained
 
@@ -89,17 +98,20 @@ def run_row(training: Training, facts: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _train(training: Training, store: RunStore, material: Material) -> dict[str, Any]:
+def _train(
+    training: Training, runner: Runner, store: RunStore, material: Material, first: bool
+) -> dict[str, Any] | None:
     pictures, needs, compute = training.pictures, training.needs, training.compute
     train = material.examples(pictures.train, needs, training.condition)
     validation = material.examples(pictures.validation, needs, training.condition)
     start = time.perf_counter()
-    runner = Runner(compute, training.seed, store.checkpoints(training.run_id))
     small = compute.device == "cpu" and needs.reads == "features"
     try:
         with one_thread() if small else nullcontext():
             detector = detector_class(training.settings.kind)(training.settings, material.context(training))
             chosen = dict(detector.fit(train, validation, runner))
+            if not first:
+                return None
             detector.module().eval()
             scores = detector.score(runner.batches(validation, ROWS[needs.reads]))
             threshold = choose_threshold(scores, validation.labels)

@@ -36,8 +36,8 @@ PRECISIONS = {("cpu", "auto"): "32-true", ("cuda", "auto"): "bf16-mixed", ("cpu"
 class Compute:
     """What a training computes with: device (cpu or cuda), precision as Fabric names it, parts of a batch.
 
-    The rest changes no result: whether a backbone's layers are computed twice to save memory, processes that read
-    ahead, updates between two checkpoints.
+    The rest changes no result beyond rounding: whether a backbone's layers are computed twice to save memory,
+    processes that read ahead, updates between two checkpoints, processes that train together.
     """
 
     device: str
@@ -46,6 +46,7 @@ class Compute:
     saves_memory: bool = False
     workers: int = 0
     checkpoint_steps: int = 200
+    devices: int = 1
 
 
 def resolve(runtime: Runtime, needs: Needs) -> Compute:
@@ -66,8 +67,24 @@ def resolve(runtime: Runtime, needs: Needs) -> Compute:
     automatic = best_device() if needs.reads == "pixels" else "cpu"
     device = automatic if runtime.accelerator == "auto" else runtime.accelerator
     precision = PRECISIONS.get((device, runtime.precision), runtime.precision)
-    rest = runtime.gradient_checkpointing, runtime.workers, runtime.checkpoint_steps
+    devices = runtime.devices if needs.tower else 1
+    rest = runtime.gradient_checkpointing, runtime.workers, runtime.checkpoint_steps, devices
     return Compute(device, precision, runtime.accumulate, *rest)
+
+
+def launch(runtime: Runtime) -> bool:
+    """Start the other processes of trainings on several devices: each runs the caller's program from its start.
+
+    Args:
+        runtime: what params.yaml asks for.
+
+    Returns:
+        Whether this is the first process, which keeps what is trained.
+    """
+    if runtime.devices == 1:
+        return True
+    compute = resolve(runtime, Needs("pixels", "crop", tower=True))
+    return bool(_fabric(compute.device, compute.precision, compute.devices).global_rank == 0)
 
 
 class Clock:
@@ -97,7 +114,7 @@ class Runner:
             seed: all random numbers and orders follow from it.
             checkpoints: folder of this training alone; None keeps none.
         """
-        self.fabric = _fabric(compute.device, compute.precision)
+        self.fabric = _fabric(compute.device, compute.precision, compute.devices)
         self.device: torch.device = self.fabric.device
         self.compute, self.seed, self.checkpoints = compute, seed, checkpoints
         self.saves_memory = compute.saves_memory
@@ -128,16 +145,17 @@ class Runner:
         wrapped, stepper = fabric.setup(module, optimiser)
         parts = {"module": module, "optimiser": optimiser, "schedule": schedule, "watcher": watcher}
         file = None if self.checkpoints is None else self.checkpoints / f"{name or 'training'}.pt"
-        checkpoint = Checkpoint(file, {**parts, "precision": fabric.strategy.precision}, self.device)
+        checkpoint = Checkpoint(file, {**parts, "precision": fabric.strategy.precision}, fabric)
         place = checkpoint.restore()
-        order = _Order(len(examples.labels), batch, self.compute.accumulate, draws, self.seed)
+        processes = fabric.global_rank, fabric.world_size
+        order = _Order(len(examples.labels), batch, self.compute.accumulate, draws, self.seed, processes)
         batches = fabric.setup_dataloaders(self._loader(examples, order), use_distributed_sampler=False)
         module.train()
         with torch.random.fork_rng(devices=[] if self.device.type == "cpu" else None):
             while place.epoch < epochs:
                 order.start(place)
                 if not place.steps:
-                    torch.manual_seed(_seed(self.seed, place.epoch, 1))
+                    torch.manual_seed(_seed(self.seed, place.epoch, 1 + fabric.global_rank))
                     if watcher is not None:
                         watcher.begin(place.epoch)
                 else:
@@ -155,7 +173,23 @@ class Runner:
                             checkpoint.save(place)
         module.eval().to("cpu")
 
-    def _loader(self, examples: Examples, order: _Order) -> DataLoader[Any]:
+    def gathered(self, local: torch.Tensor) -> torch.Tensor:
+        """Rows of a batch that several processes share, in the batch's order, with gradients; alone they are its own.
+
+        Args:
+            local: this process's, (b, ...); sizes may differ by one.
+
+        Returns:
+            Those of all processes, first process first.
+        """
+        if self.fabric.world_size == 1:
+            return local
+        sizes = self.fabric.all_gather(torch.tensor(len(local))).tolist()
+        padded = torch.cat([local, local.new_zeros(max(sizes) - len(local), *local.shape[1:])])
+        parts = self.fabric.all_gather(padded, sync_grads=local.requires_grad)
+        return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+    def _loader(self, examples: Examples, order: Iterable[Any], kept: bool = True) -> DataLoader[Any]:
         workers = self.compute.workers
         return DataLoader(
             _Fetched(examples),
@@ -164,7 +198,7 @@ class Runner:
             collate_fn=_as_it_is,
             num_workers=workers,
             pin_memory=self.device.type == "cuda",
-            persistent_workers=workers > 0,
+            persistent_workers=kept and workers > 0,
             # Its own: each pass over it draws a number, which a training that goes on would draw once more.
             generator=torch.Generator(),
             # Forked processes inherit torch's threads in whatever state they are.
@@ -181,16 +215,24 @@ class Runner:
             Batches as `Examples.fetch` gives them.
         """
         indices = np.arange(len(examples.labels), dtype=np.int64)
-        for start in range(0, len(indices), batch):
-            yield examples.fetch(indices[start : start + batch], draw).to(self.device)
+        places = [(indices[start : start + batch], draw, 1.0, True) for start in range(0, len(indices), batch)]
+        for inputs, *_ in self._loader(examples, places, kept=False):
+            yield inputs.to(self.device, non_blocking=True)
 
 
 class _Order(Sampler[tuple[Labels, int, float, bool]]):
-    """Batches of an epoch in random order, in parts: indices, draw, share of the batch, and whether it ends it."""
+    """Batches of an epoch in random order, in parts: indices, draw, share of the batch, and whether it ends it.
 
-    def __init__(self, count: int, batch: int, accumulate: int, draws: int, seed: int) -> None:
+    Of several processes each takes its share of every part; a last batch that is too small for all is left out.
+    """
+
+    def __init__(
+        self, count: int, batch: int, accumulate: int, draws: int, seed: int, processes: tuple[int, int] = (0, 1)
+    ) -> None:
         self.count, self.batch, self.accumulate, self.draws, self.seed = count, batch, accumulate, draws, seed
-        self.steps = -(-count // batch)
+        self.rank, self.world = processes
+        # A last batch of fewer pictures than processes would leave some without one.
+        self.steps = count // batch + (count % batch >= self.world)
         self.place = Place(0, 0)
 
     def start(self, place: Place) -> None:
@@ -202,11 +244,12 @@ class _Order(Sampler[tuple[Labels, int, float, bool]]):
         generator = torch.Generator().manual_seed(_seed(self.seed, epoch, 0))
         order = torch.randperm(self.count, generator=generator).numpy()
         draw = epoch % self.draws
-        for start in range(self.place.steps * self.batch, self.count, self.batch):
-            whole = order[start : start + self.batch]
-            parts = np.array_split(whole, min(self.accumulate, len(whole)))
+        for step in range(self.place.steps, self.steps):
+            whole = order[step * self.batch : (step + 1) * self.batch]
+            parts = np.array_split(whole, min(self.accumulate, max(len(whole) // self.world, 1)))
             for number, part in enumerate(parts, start=1):
-                yield part, draw, len(part) / len(whole), number == len(parts)
+                own = np.array_split(part, self.world)[self.rank]
+                yield own, draw, len(part) / len(whole), number == len(parts)
 
 
 class _Fetched(Dataset[Any]):
@@ -230,7 +273,7 @@ def _seed(seed: int, epoch: int, purpose: int) -> int:
 
 
 @functools.cache
-def _fabric(accelerator: str, precision: str) -> Any:
+def _fabric(accelerator: str, precision: str, devices: int) -> Any:
     logging.getLogger("lightning_fabric").setLevel(logging.ERROR)  # it tells every start which devices there are
     logging.getLogger("lightning.fabric").setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -240,4 +283,7 @@ def _fabric(accelerator: str, precision: str) -> Any:
 
         if asked is None:
             os.environ.pop(NVML_CHECK, None)
-        return Fabric(accelerator=accelerator, devices=1, precision=precision)  # type: ignore[arg-type]  # as in settings
+        strategy = "ddp" if devices > 1 else "auto"
+        fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)  # type: ignore[arg-type]  # as in settings
+        fabric.launch()
+        return fabric

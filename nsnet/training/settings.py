@@ -23,6 +23,8 @@ class Runtime(Section):
     Attributes:
         accelerator: auto takes the GPU for detectors that read pixels, if there is one, and the CPU
             for heads on features, which are too small for a GPU.
+        devices: processes, each with a GPU of its own (or with the CPU), that train a backbone together; what is
+            small is trained by the first alone. Batches are those of one process, losses see them whole.
         precision: auto is bf16-mixed on a GPU and 32-true on a CPU, which is slower in bf16; 16-mixed needs a GPU,
             a CPU trains in bf16-mixed instead.
         accumulate: parts into which each batch is split, one after the other, to save memory. An update
@@ -35,6 +37,7 @@ class Runtime(Section):
     """
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    devices: Count = 1
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
     accumulate: Count = 1
     gradient_checkpointing: bool = False

@@ -118,7 +118,7 @@ def plan(
         if missing:
             faults.append(f"  train.detectors.{name}: {', '.join(missing)} does not exist")
             continue
-        compute, code = resolve(train.runtime, needs), _code(settings.kind)
+        compute, code = resolve(train.runtime, needs), kind_code(settings.kind)
         shared = {
             "settings": settings.model_dump(mode="json"),
             "files": [file_sha256(file) for file in needs.files],
@@ -146,6 +146,25 @@ def plan(
     return sorted(trainings, key=lambda one: (one.pictures.name, one.condition.name, one.detector, one.seed))
 
 
+def kind_code(kind: str) -> str:
+    """Checksum of the code that trains a kind, or scores with it: of its file, or its folder, and what all stand on.
+
+    Args:
+        kind: in the registry; of another package its file counts.
+
+    Returns:
+        First 12 hex digits of a hash.
+
+    Raises:
+        ValueError: as `detector_class`.
+    """
+    source = Path(inspect.getfile(detector_class(kind))).resolve()
+    if source.is_relative_to(PACKAGE):
+        own = source if source.parent.name == "detectors" else source.parent
+        return code_checksum(*CODE, own.relative_to(PACKAGE).as_posix())
+    return digest([code_checksum(*CODE), file_sha256(source)])
+
+
 def _directions(bases: Bases, needs: Needs, width: int, training_set: str, condition: str) -> Directions:
     if needs.basis == "nothing":
         return no_directions(width)
@@ -159,15 +178,6 @@ def _basis(basis: Directions, needs: Needs) -> str | int | None:
     if needs.basis == "directions":
         return hashlib.sha256(basis.vectors.tobytes() + basis.duals.tobytes()).hexdigest()
     return len(basis) if needs.basis == "rank" else None
-
-
-def _code(kind: str) -> str:
-    """Checksum of the code that trains a kind: its file, or its folder if it has one; of another package its file."""
-    source = Path(inspect.getfile(detector_class(kind))).resolve()
-    if source.is_relative_to(PACKAGE):
-        own = source if source.parent.name == "detectors" else source.parent
-        return code_checksum(*CODE, own.relative_to(PACKAGE).as_posix())
-    return digest([code_checksum(*CODE), file_sha256(source)])
 
 
 def _twins(trainings: list[Training]) -> Iterator[str]:

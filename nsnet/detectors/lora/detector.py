@@ -124,13 +124,13 @@ class LoraDetector:
             if settings.flip:  # drawn on the CPU whatever the device
                 flips = torch.rand(len(pixels)) < 0.5
                 pixels[flips] = pixels[flips].flip(2)
-            if held is None:
-                logits, decoupled = module(pixels)
-                return nsnet_loss(logits, decoupled, labels, weights, bce_weight, settings.temperature)
-            shown, texts = held.draw()
-            logits, decoupled = module(torch.cat([pixels, shown]))  # one pass: a wrapper for several GPUs sees one
+            shown, texts = held.draw() if held else (pixels[:0], None)
             own = len(pixels)
-            value = nsnet_loss(logits[:own], decoupled[:own], labels, weights, bce_weight, settings.temperature)
+            logits, decoupled = module(torch.cat([pixels, shown]))  # one pass: what wraps the module must see one
+            whole = [trainer.gathered(rows) for rows in (logits[:own], decoupled[:own], labels)]
+            value = nsnet_loss(whole[0], whole[1], whole[2], weights, bce_weight, settings.temperature)
+            if texts is None:
+                return value
             return value + settings.penalty * cross_covariance_penalty(decoupled[own:], texts)
 
         return loss
