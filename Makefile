@@ -23,7 +23,7 @@ repro: env  ## Run the pipeline (dvc repro), print the leaderboard and where the
 	dvc repro
 	nsnet leaderboard
 
-repro-full: env  ## The same in full/ with LoRA on the lab CLIP, twelve detectors, three seeds (about an hour)
+repro-full: env  ## The same in full/ with LoRA on the lab CLIP, fourteen such detectors (about an hour)
 	nsnet init full --profile full --update
 	cd full && dvc config core.no_scm true && dvc repro && nsnet leaderboard
 
