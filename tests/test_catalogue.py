@@ -28,6 +28,7 @@ from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
 VIEWS = {
     *("leaderboard", "cross_domain", "generalization_gap", "hardest_generators", "differences", "families", "controls"),
     *("contrastive", "conditions", "per_generator", "bias", "detectors", "generators", "scoreboard"),
+    "ablation",
 }
 
 

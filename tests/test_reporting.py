@@ -90,7 +90,7 @@ def test_pivots_keep_the_order_of_rows() -> None:
 def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
     _, _, connection = evaluated
     tables = {table.name: table for table in printed(connection)}
-    assert len(tables) == 2 * 5 + 4 and {table.report for table in tables.values()} == set(REPORTS)
+    assert len(tables) == 2 * 5 + 5 and {table.report for table in tables.values()} == set(REPORTS)
     for table in tables.values():
         key = list(table.report.key)
         assert table.rows.height and table.rows.select(key).is_unique().all(), table.name
@@ -166,6 +166,26 @@ def test_controls_contrastive_and_conditions(evaluated: Project) -> None:
         "| suite | training set | detector | train condition | clean | jpeg50 |"
     )
     assert "| suite | condition | training set | train condition | view | none | random | text |" in tables["controls"]
+
+
+def test_the_ablation_holds_what_differs_in_its_switches_alone(evaluated: Project) -> None:
+    """nsnet-without-loss has an adapter and no loss; random directions are no switch; an upkeep is none either."""
+    paths, found, _ = evaluated
+    with open_tables(paths, paths, SETTINGS) as connection:
+        facts = """UPDATE runs SET kind = 'lora', adapter = false, params = '{"upkeep": "UPKEEP", "layers": null}'"""
+        connection.execute(facts.replace("UPKEEP", "fixed") + " WHERE detector = 'nsnet-plain'")
+        rows = connection.sql("FROM ablation WHERE condition = 'clean' AND training_set = 'biased'").pl()
+        switches = ("backbone", "null_space", "patch_selection", "contrastive", "detector")
+        assert rows.select(switches).rows() == [
+            ("LoRA", True, True, False, "nsnet-plain"),
+            ("frozen", False, False, False, "univfd"),
+            ("frozen", True, True, True, "nsnet"),
+        ]
+        facts_of = {"training_set": "biased", "condition": "clean", "group": "held-out", "detector": "nsnet"}
+        mean = found.means.filter(metric="acc", **facts_of)["value"][0]
+        assert rows.filter(detector="nsnet")["acc"][0] == mean
+        connection.execute(facts.replace("UPKEEP", "refit") + " WHERE detector = 'nsnet-plain'")
+        assert "nsnet-plain" not in connection.sql("SELECT detector FROM ablation").pl()["detector"]
 
 
 def test_notes_stand_in_every_table(evaluated: Project) -> None:

@@ -113,6 +113,14 @@ REPORTS = (
         note="Mean held-out metric of the detector with the loss minus that of the reference, paired.",
     ),
     Report(
+        "ablation",
+        "Ablation: null space, patch selection and contrastive loss, on the frozen backbone and with LoRA",
+        "FROM ablation",
+        ("suite", "condition", "training_set", "train_condition", "detector"),
+        each=False,
+        note="Held-out means. On the frozen backbone the contrastive loss needs an adapter, which stands for LoRA.",
+    ),
+    Report(
         "conditions",
         "Training condition against test condition: mean held-out accuracy",
         "FROM conditions",
