@@ -16,10 +16,13 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from nsnet.detectors.lora.network import LoraNetwork
+from nsnet.detectors.protocol import Context
 from nsnet.detectors.settings import LoraSettings
+from nsnet.detectors.tuning.lora import LoraDetector
+from nsnet.detectors.tuning.network import TunedNetwork
 from nsnet.features.backbone import load_backbone
 from nsnet.features.settings import Backbone
+from nsnet.semantics.null_space import no_directions
 
 # NVIDIA's figure for dense bfloat16 on an H100 SXM; the share of it that trainings of transformers reach is assumed.
 PEAK, SHARE = 989e12, 0.4
@@ -28,7 +31,7 @@ PICTURES, EPOCHS = 288_000, 3
 GIB = 2**30
 
 
-def network(model: str) -> LoraNetwork:
+def network(model: str) -> TunedNetwork:
     lab = model == "lab-clip"
     section = Backbone(
         model=model,
@@ -44,10 +47,10 @@ def network(model: str) -> LoraNetwork:
     shared: dict[str, Any] = {"rank": 6, "alpha": 6, "dropout": 0.8, "flip": True, "epochs": 3, "batch": 32, "lr": 1e-4}
     shared |= {"weight_decay": 0.0, "bce_weight": 0.2, "temperature": 0.07}
     settings = LoraSettings.model_validate({"view": "mosaic", **shared})
-    return LoraNetwork(settings, tower, "float32", torch.eye(tower.width))
+    return LoraDetector(settings, Context(tower.record, tower.width, no_directions(tower.width), 0, tower)).network
 
 
-def kept_bytes(model: LoraNetwork, pixels: torch.Tensor) -> int:
+def kept_bytes(model: TunedNetwork, pixels: torch.Tensor) -> int:
     """Of tensors that a backward pass would need, parameters left out, each storage once."""
     own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
     kept: dict[int, int] = {}

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from open_clip.transformer import VisionTransformer
 
-from nsnet.detectors.lora.detector import LoraDetector
 from nsnet.detectors.protocol import CaptionedPool, ContentShift, Context
 from nsnet.detectors.settings import LoraSettings
+from nsnet.detectors.tuning.lora import LoraDetector
 from nsnet.semantics.null_space import Directions, orthonormal
 from nsnet.training.examples import PixelExamples
 from tests.training import RECORD, WIDTH, pictures

@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from nsnet.detectors.files import save_detector
-from nsnet.detectors.lora.detector import LoraDetector
+from nsnet.detectors.tuning.lora import LoraDetector
 from nsnet.training.checkpoints import Checkpoint, Place
 from nsnet.training.runner import Compute, Runner
 from tests.lora import lora, lora_context

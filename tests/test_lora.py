@@ -18,9 +18,8 @@ from safetensors import safe_open
 from sklearn.metrics import roc_auc_score
 
 from nsnet.detectors.files import load_detector, save_detector
-from nsnet.detectors.lora.attention import split_attention
-from nsnet.detectors.lora.detector import LoraDetector
-from nsnet.detectors.lora.network import adapted
+from nsnet.detectors.tuning.attention import split_attention
+from nsnet.detectors.tuning.lora import LoraDetector, adapted
 from nsnet.training.checkpoints import Checkpoint, Place
 from nsnet.training.examples import PixelExamples
 from nsnet.training.runner import Compute, Runner
@@ -36,7 +35,7 @@ def test_split_attention_gives_the_same_features() -> None:
     fused, split = transformer(), transformer()
     layers = split_attention(split)
     assert len(layers) == LAYERS
-    for block, layer in zip(fused.transformer.resblocks, layers, strict=True):
+    for block, layer in zip(fused.transformer.resblocks, (split.projections for split in layers), strict=True):
         parts = block.attn.in_proj_weight.chunk(3), block.attn.in_proj_bias.chunk(3)
         for name, weight, bias in zip(ALL, *parts, strict=True):
             assert torch.equal(getattr(layer, name).weight, weight) and torch.equal(getattr(layer, name).bias, bias)
@@ -218,7 +217,7 @@ from pathlib import Path
 import numpy as np
 from nsnet.core.device import one_thread
 from nsnet.detectors.files import save_detector
-from nsnet.detectors.lora.detector import LoraDetector
+from nsnet.detectors.tuning.lora import LoraDetector
 from nsnet.training.runner import Runner
 from tests.lora import lora, lora_context
 from tests.training import CPU, pictures

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from nsnet.detectors.lora.detector import LoraDetector
-from nsnet.detectors.lora.shift import EpochChoice, shift_accuracy
-from nsnet.detectors.lora.upkeep import cross_covariance_penalty, estimated_projection
 from nsnet.detectors.protocol import ContentShift
+from nsnet.detectors.tuning.lora import LoraDetector
+from nsnet.detectors.tuning.shift import EpochChoice, shift_accuracy
+from nsnet.detectors.tuning.upkeep import cross_covariance_penalty, estimated_projection
 from nsnet.training.runner import Runner
 from tests.lora import CONTENT, fitted, lora, lora_context
 from tests.training import CPU, examples, pictures

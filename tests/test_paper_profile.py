@@ -14,7 +14,7 @@ import torch
 import yaml
 
 from nsnet.core.template import create_project
-from nsnet.detectors.lora.detector import LoraDetector
+from nsnet.detectors.tuning.lora import LoraDetector
 from nsnet.params import load_params
 from nsnet.profiles import use_profile
 from nsnet.training.runner import Compute, Runner

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -94,6 +95,44 @@ def test_short_trainings_leave_no_checkpoint_and_broken_ones_are_named(
     detector.fit(shown, shown, Runner(CPU, 0, tmp_path))
     assert "training.pt is damaged" in capsys.readouterr().err
     assert detector.head.linear.weight.any()
+
+
+def test_a_checkpoint_of_another_machine_is_not_gone_on_from(
+    rng: np.random.Generator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its random numbers are those of other processes, or of another device."""
+    module = torch.nn.Linear(2, 1)
+    parts, file = {"module": module}, tmp_path / "training.pt"
+
+    def checkpoint(device: str = "cpu", processes: int = 1) -> Checkpoint:
+        alone = SimpleNamespace(
+            global_rank=0,
+            world_size=processes,
+            device=torch.device(device),
+            all_gather=lambda numbers: numbers.repeat(processes, 1),
+        )
+        return Checkpoint(file, parts, alone)
+
+    checkpoint().save(Place(1, 2))
+    assert checkpoint().restore() == Place(1, 2)
+    assert capsys.readouterr().err == ""
+    for other in (checkpoint("cuda"), checkpoint(processes=2)):
+        assert other.restore() == Place(0, 0)
+        assert "is of 1 process(es) on cpu" in capsys.readouterr().err
+    file.write_bytes(b"")
+    checkpoint(processes=2).save(Place(1, 2))
+    assert checkpoint(processes=2).restore() == Place(1, 2) and checkpoint().restore() == Place(0, 0)
+
+
+def test_more_processes_than_pictures_are_refused(rng: np.random.Generator) -> None:
+    shown, runner = examples(*features(rng, 40, 0.5)), Runner(CPU, 0)
+    runner.fabric = SimpleNamespace(global_rank=0, world_size=41)
+    head = torch.nn.Linear(WIDTH, 1)
+    settings: Any = {"epochs": 1, "batch": 40, "draws": 1, "optimiser": torch.optim.SGD(head.parameters(), 0.1)}
+    with pytest.raises(ValueError, match=r"devices: 41 processes share each batch, but there are 40 training pictures"):
+        runner.minimise(head, lambda module, rows, _labels: module(rows).mean(), shown, **settings)
+    runner.fabric = Runner(CPU, 0).fabric
+    runner.minimise(head, lambda module, rows, _labels: module(rows).mean(), shown, **settings)
 
 
 def test_accumulated_parts_are_the_whole_batch(rng: np.random.Generator) -> None:

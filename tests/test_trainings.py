@@ -48,6 +48,10 @@ def test_training_sets_that_lack_a_class_are_all_named() -> None:
         training_sets(samples(sample_rows("a", 0, 0, 3)))
 
 
+TUNED = {"rank": 2, "alpha": 2, "dropout": 0.0, "flip": False, "epochs": 1, "batch": 8, "lr": 0.1}
+TUNED |= {"weight_decay": 0.0, "bce_weight": 0.2, "temperature": 0.07}
+
+
 def planned(values: dict[str, Any], table: pl.DataFrame | None = None, **changes: Any) -> dict[str, str]:
     """run_id by detector, training set, condition and seed."""
     sets = training_sets(samples(sample_rows("a", 6, 4), sample_rows("b", 3, 2)) if table is None else table)
@@ -84,6 +88,11 @@ def test_a_run_is_named_by_what_determines_it_and_by_nothing_else() -> None:
     assert changed(before, planned(section(), backbone=FakeBackbone({"model": "x", "weights": None}))) == everything
     bf16 = section(runtime={"precision": "bf16-mixed"})
     assert changed(before, planned(bf16)) == everything
+    tuned = {"tuned": {"kind": "lora", "view": "crop", **TUNED}}
+    several = [planned(section(tuned, runtime={"devices": count})) for count in (1, 2)]
+    assert changed(*several) == {"tuned"}  # each process draws numbers of its own
+    heads = [planned(section(runtime={"devices": count})) for count in (1, 2)]
+    assert changed(*heads) == set()  # which one process trains
     more_tests = samples(sample_rows("a", 6, 4, 9), sample_rows("b", 3, 2, 1))
     assert planned(section(), more_tests) == before
     grown = planned(section(), samples(sample_rows("a", 7, 4), sample_rows("b", 3, 2)))

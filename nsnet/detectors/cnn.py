@@ -1,4 +1,4 @@
-"""The CLIP-free control: a small convolutional network on the mosaics' pixels.
+"""The CLIP-free control: a small convolutional network on the pixels of a view.
 
 It shows what the corpus itself allows: where it fails, the traces of one generator say
 nothing of another's; where it succeeds and CLIP fails, the backbone does not see them.

@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 from pydantic import Field
 
 from nsnet.core.names import unknown
-from nsnet.detectors.settings import CnnSettings, DetectorSettings, LinearSettings, LoraSettings, PublishedSettings
+from nsnet.detectors.settings import (
+    CnnSettings,
+    DetectorSettings,
+    EffortSettings,
+    LinearSettings,
+    LoraSettings,
+    PublishedSettings,
+)
 
 if TYPE_CHECKING:
     from nsnet.detectors.protocol import Detector
@@ -24,7 +31,8 @@ GROUP = "nsnet.detectors"
 _SHIPPED: dict[str, tuple[type[DetectorSettings], str]] = {
     "linear": (LinearSettings, "nsnet.detectors.linear:LinearDetector"),
     "cnn": (CnnSettings, "nsnet.detectors.cnn:CnnDetector"),
-    "lora": (LoraSettings, "nsnet.detectors.lora.detector:LoraDetector"),
+    "lora": (LoraSettings, "nsnet.detectors.tuning.lora:LoraDetector"),
+    "effort": (EffortSettings, "nsnet.detectors.tuning.effort:EffortDetector"),
     "published": (PublishedSettings, "nsnet.detectors.published:PublishedDetector"),
 }
 

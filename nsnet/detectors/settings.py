@@ -89,20 +89,20 @@ class LinearSettings(DetectorSettings):
 
 
 class CnnSettings(DetectorSettings):
-    """A small network on the pixels of mosaics, the CLIP-free control (nsnet.detectors.cnn)."""
+    """A small network on pixels, the CLIP-free control (nsnet.detectors.cnn)."""
 
     reads: ClassVar[Literal["features", "pixels"]] = "pixels"
 
     kind: Literal["cnn"] = "cnn"
-    view: Literal["mosaic"] = "mosaic"
+    view: View = "mosaic"
     epochs: Count
     batch: Count
     lr: Positive
     weight_decay: Decay
 
 
-class LoraSettings(DetectorSettings):
-    """Low-rank adapters on q, k and v of the backbone's vision transformer, and a linear layer (nsnet.detectors.lora).
+class TuningSettings(DetectorSettings):
+    """A backbone that moves, and a linear layer (nsnet.detectors.tuning); a kind says what of it moves.
 
     Attributes:
         draws: by default one for each epoch where the view is the mosaic: drawn afresh.
@@ -113,24 +113,17 @@ class LoraSettings(DetectorSettings):
         penalty: weight of that term.
         pool_batch: pictures of the pool beside each batch, for the term.
         contrastive, bce_weight, temperature: as of a linear head.
-        rank, alpha, dropout: of the adapters; their product is scaled by alpha / rank.
-        layers: only that many of the first layers are adapted; null adapts all.
         select: the last epoch, or the one of best accuracy under content shift.
         flip: pictures are mirrored at random.
     """
 
     reads: ClassVar[Literal["features", "pixels"]] = "pixels"
 
-    kind: Literal["lora"] = "lora"
     null_space: NullSpace = "none"
     upkeep: Literal["fixed", "refit", "penalty"] = "fixed"
     penalty: Positive = 0.02
     pool_batch: Annotated[int, Field(ge=2)] = 64
     contrastive: bool = False
-    rank: Count
-    alpha: Positive
-    dropout: Annotated[float, Field(ge=0, lt=1)]
-    layers: Count | None = None
     select: Literal["last", "content-shift"] = "last"
     flip: bool
     epochs: Count
@@ -148,7 +141,7 @@ class LoraSettings(DetectorSettings):
         return values
 
     @model_validator(mode="after")
-    def _upkeep_of_something(self) -> LoraSettings:
+    def _upkeep_of_something(self) -> TuningSettings:
         if self.upkeep != "fixed" and self.null_space not in ("cross-modal", "leace", "image-pca"):
             raise ValueError(
                 f"upkeep: {self.upkeep} needs a null space of pictures, got null_space {self.null_space}: set"
@@ -160,6 +153,34 @@ class LoraSettings(DetectorSettings):
         unused: dict[str, Any] = {} if self.contrastive else {"bce_weight": 1.0, "temperature": 1.0}
         unused |= {} if self.upkeep == "penalty" else {"penalty": 1.0, "pool_batch": 2}
         return super().canonical().model_copy(update=unused)
+
+
+class LoraSettings(TuningSettings):
+    """Low-rank adapters on query, key and value of the backbone's vision transformer (nsnet.detectors.tuning.lora).
+
+    Attributes:
+        rank, alpha, dropout: of the adapters; their product is scaled by alpha / rank.
+        layers: only that many of the first layers are adapted; null adapts all.
+    """
+
+    kind: Literal["lora"] = "lora"
+    rank: Count
+    alpha: Positive
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    layers: Count | None = None
+
+
+class EffortSettings(TuningSettings):
+    """The smallest singular directions of the attention's matrices, the others frozen (nsnet.detectors.tuning.effort).
+
+    Attributes:
+        trained: directions of each matrix that move.
+        orthogonality: weight of the term that keeps them apart from the others, and the matrix as large as it was.
+    """
+
+    kind: Literal["effort"] = "effort"
+    trained: Count
+    orthogonality: Decay
 
 
 class PublishedSettings(DetectorSettings):

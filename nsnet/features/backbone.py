@@ -125,7 +125,10 @@ class Backbone:
         return torch.autocast(torch.device(self.device).type, torch.bfloat16, enabled=enabled)
 
     def _placed(self, pixels: npt.NDArray[np.uint8]) -> torch.Tensor:
-        return torch.from_numpy(pixels).to(self.device)
+        batch = torch.from_numpy(pixels)
+        if torch.device(self.device).type == "cuda":
+            batch = batch.pin_memory()  # copied while the GPU still computes what it was given before
+        return batch.to(self.device, non_blocking=True)
 
 
 def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:

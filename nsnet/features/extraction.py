@@ -28,6 +28,7 @@ from nsnet.core.device import threads
 from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
+from nsnet.features.batches import fitting_batch
 from nsnet.features.encode import Done, run_together
 from nsnet.features.gather import Incomplete
 from nsnet.features.jobs import SMALL_PART, Job, Request
@@ -97,6 +98,8 @@ def update_features(
             plan.index()
             wanted, missing = plan.counts()
             faults: list[str] = []
+            if missing:
+                batch = fitting_batch(backbone, batch, request.patches)
             tower = record(backbone, batch, request.patches) if missing >= WORTH else backbone
             for done in run_jobs(plan.jobs(workers), missing, tower, store, batch, workers):
                 computed += done.pictures

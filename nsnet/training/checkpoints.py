@@ -58,7 +58,9 @@ class Checkpoint:
             return
         state = {name: part.state_dict() for name, part in self.parts.items()}
         buffer = io.BytesIO()
-        torch.save({"epoch": place.epoch, "steps": place.steps, "random": random, **state}, buffer)
+        torch.save(
+            {"epoch": place.epoch, "steps": place.steps, "made_by": self._made_by, "random": random, **state}, buffer
+        )
         with atomic_path(self.file) as temporary:
             temporary.write_bytes(hashlib.sha256(buffer.getvalue()).digest() + buffer.getvalue())
 
@@ -66,7 +68,8 @@ class Checkpoint:
         """Load the file into the parts.
 
         Returns:
-            The place to go on from: the start, without a file or with a damaged one, which is named on stderr.
+            The place to go on from: the start, without a file or with one that is damaged or another machine's,
+            which is named on stderr.
         """
         if self.file is None or not self.file.exists():
             return Place(0, 0)
@@ -74,7 +77,14 @@ class Checkpoint:
         if hashlib.sha256(content[DIGEST:]).digest() != content[:DIGEST]:
             print(f"checkpoint {self.file} is damaged: training starts anew", file=sys.stderr)
             return Place(0, 0)
-        state = torch.load(io.BytesIO(content[DIGEST:]), weights_only=True)
+        # On the CPU: each part moves its own to where it lies.
+        state = torch.load(io.BytesIO(content[DIGEST:]), map_location="cpu", weights_only=True)
+        if state.get("made_by") != self._made_by:
+            asked = f"this training has {self._made_by}"
+            print(
+                f"checkpoint {self.file} is of {state.get('made_by')}, {asked}: training starts anew", file=sys.stderr
+            )
+            return Place(0, 0)
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
         self._random = state["random"]
@@ -87,6 +97,11 @@ class Checkpoint:
         torch.set_rng_state(own["cpu"])
         if "cuda" in own:
             torch.cuda.set_rng_state(own["cuda"], self.fabric.device)
+
+    @property
+    def _made_by(self) -> str:
+        """Whose random numbers are in the file: they are of a device, and of each process."""
+        return f"{self.fabric.world_size} process(es) on {self.fabric.device.type}"
 
     def _random_numbers(self) -> dict[str, torch.Tensor]:
         numbers = {"cpu": torch.get_rng_state()}

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def _train(
 ) -> dict[str, Any] | None:
     pictures, needs, compute = training.pictures, training.needs, training.compute
     train = material.examples(pictures.train, needs, training.condition)
-    validation = material.examples(pictures.validation, needs, training.condition)
+    validation = material.examples(pictures.validation, replace(needs, draws=1), training.condition)
     start = time.perf_counter()
     small = compute.device == "cpu" and needs.reads == "features"
     try:

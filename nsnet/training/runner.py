@@ -6,6 +6,7 @@ from (seed, epoch) alone, so a training that was stopped goes on as if it had no
 
 from __future__ import annotations
 
+import datetime
 import functools
 import logging
 import os
@@ -140,15 +141,23 @@ class Runner:
             module: what is trained, in place; left on the CPU, in evaluation mode.
             loss, examples, epochs, batch, draws, optimiser, schedule, name, watcher: as
                 `nsnet.detectors.protocol.Trainer.minimise`.
+
+        Raises:
+            ValueError: there are fewer pictures than processes.
         """
         fabric = self.fabric
+        processes = fabric.global_rank, fabric.world_size
+        order = _Order(len(examples.labels), batch, self.compute.accumulate, draws, self.seed, processes)
+        if not order.steps:
+            raise ValueError(
+                f"train.runtime.devices: {fabric.world_size} processes share each batch, but there are"
+                f" {len(examples.labels)} training pictures in batches of {batch}: take fewer devices"
+            )
         wrapped, stepper = fabric.setup(module, optimiser)
         parts = {"module": module, "optimiser": optimiser, "schedule": schedule, "watcher": watcher}
         file = None if self.checkpoints is None else self.checkpoints / f"{name or 'training'}.pt"
         checkpoint = Checkpoint(file, {**parts, "precision": fabric.strategy.precision}, fabric)
         place = checkpoint.restore()
-        processes = fabric.global_rank, fabric.world_size
-        order = _Order(len(examples.labels), batch, self.compute.accumulate, draws, self.seed, processes)
         batches = fabric.setup_dataloaders(self._loader(examples, order), use_distributed_sampler=False)
         module.train()
         with torch.random.fork_rng(devices=[] if self.device.type == "cpu" else None):
@@ -280,10 +289,12 @@ def _fabric(accelerator: str, precision: str, devices: int) -> Any:
         warnings.simplefilter("ignore")  # of packages that it looks for and does not find
         asked = os.environ.get(NVML_CHECK)
         from lightning_fabric import Fabric  # takes seconds
+        from lightning_fabric.strategies.ddp import DDPStrategy
 
         if asked is None:
             os.environ.pop(NVML_CHECK, None)
-        strategy = "ddp" if devices > 1 else "auto"
+        # While the first trains what is small alone, the others wait for it; a week is longer than any of it.
+        strategy = DDPStrategy(timeout=datetime.timedelta(days=7)) if devices > 1 else "auto"
         fabric = Fabric(accelerator=accelerator, devices=devices, strategy=strategy, precision=precision)  # type: ignore[arg-type]  # as in settings
         fabric.launch()
         return fabric

@@ -127,6 +127,8 @@ def plan(
             "accumulate": compute.accumulate,
             "code": code,
         }
+        # Each process draws numbers of its own.
+        shared |= {"devices": compute.devices} if compute.devices > 1 else {}
         for pictures, asked, seed in itertools.product(sets, train.conditions, train.seeds_of(name)):
             condition = conditions[asked]
             try:

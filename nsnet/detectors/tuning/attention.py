@@ -8,6 +8,7 @@ well: the paper's family adapts exactly q, k and v (arXiv 2511.13108, released c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -62,14 +63,23 @@ class SelfAttention(nn.Module):
         return output if self.batch_first else output.transpose(0, 1), None
 
 
-def split_attention(visual: Any) -> list[Projections]:
+@dataclass(frozen=True)
+class Split:
+    """The four matrices of a layer: the three of `projections`, and attribute `output` of `module`."""
+
+    projections: Projections
+    module: nn.Module
+    output: str
+
+
+def split_attention(visual: Any) -> list[Split]:
     """Give every layer of a vision transformer query, key and value layers, in place; its features stay the same.
 
     Args:
         visual: open_clip's vision transformer, timm's, or timm's inside open_clip.
 
     Returns:
-        Of each layer the three, first layer first.
+        Where they are, first layer first.
 
     Raises:
         ValueError: a tower of another kind.
@@ -77,14 +87,14 @@ def split_attention(visual: Any) -> list[Projections]:
     return list(_split(visual.trunk if isinstance(visual, TimmModel) else visual))
 
 
-def _split(tower: Any) -> Iterator[Projections]:
+def _split(tower: Any) -> Iterator[Split]:
     if isinstance(tower, VisionTransformer):
         for block in tower.transformer.resblocks:
             layer: Any = block
             if not isinstance(layer.attn, nn.MultiheadAttention):
                 raise ValueError(f"adapters: attention of the kind {type(layer.attn).__name__} is not known here")
             layer.attn = SelfAttention(layer.attn)
-            yield layer.attn.projections
+            yield Split(layer.attn.projections, layer.attn, "out_proj")
     elif isinstance(tower, TimmTransformer):
         for block in tower.blocks:
             attention: Any = block.attn
@@ -93,7 +103,7 @@ def _split(tower: Any) -> Iterator[Projections]:
             fused = attention.qkv
             split = Projections(fused.weight.detach(), None if fused.bias is None else fused.bias.detach())
             block.attn.qkv = split  # type: ignore[union-attr, assignment]  # a layer in place of a layer
-            yield split
+            yield Split(split, attention, "proj")
     else:
         raise ValueError(
             f"adapters go into vision transformers of open_clip or timm, got {type(tower).__name__}: choose another"

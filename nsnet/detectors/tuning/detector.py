@@ -1,21 +1,23 @@
-"""LoRA on the backbone, as NS-Net trains it, and CLIP+LoRA: null space, contrastive loss and upkeep are settings."""
+"""A backbone that moves, and a head; null space, loss and upkeep are settings, what moves is a kind's own."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from nsnet.core.device import beside
 from nsnet.detectors.head import needed_basis, projection_of, statistics
-from nsnet.detectors.lora.network import LoraNetwork
-from nsnet.detectors.lora.shift import EpochChoice
-from nsnet.detectors.lora.upkeep import cross_covariance_penalty, estimated_projection
 from nsnet.detectors.losses import class_weights, nsnet_loss
 from nsnet.detectors.protocol import CaptionedPool, Context, Examples, Labels, Needs, Scores, Trainer
-from nsnet.detectors.settings import LoraSettings
+from nsnet.detectors.settings import TuningSettings
+from nsnet.detectors.tuning.network import TunedNetwork
+from nsnet.detectors.tuning.shift import EpochChoice
+from nsnet.detectors.tuning.upkeep import cross_covariance_penalty, estimated_projection
 
 # Views in a pass without gradients.
 ROWS = 64
@@ -23,12 +25,12 @@ ROWS = 64
 MEASURED = 4096
 
 
-class LoraDetector:
-    """Reads pixels of one view; brings adapters and a head to the backbone that its record names."""
+class TunedDetector(ABC):
+    """Reads pixels of one view; brings what it has trained, and a head, to the backbone that its record names."""
 
-    Settings: ClassVar[type[LoraSettings]] = LoraSettings
+    Settings: ClassVar[type[TuningSettings]]
 
-    def __init__(self, settings: LoraSettings, context: Context) -> None:
+    def __init__(self, settings: TuningSettings, context: Context) -> None:
         """Build it.
 
         Args:
@@ -36,21 +38,31 @@ class LoraDetector:
             context: with the backbone itself as tower.
 
         Raises:
-            ValueError: there is no tower, or none that takes adapters.
+            ValueError: there is no tower, or none of a kind that can be moved.
         """
         if context.tower is None:
             raise ValueError(
-                f"a detector of kind lora needs the backbone that it was trained on ({context.backbone.get('model')})"
+                f"a detector of kind {settings.kind} needs the backbone that it was trained on"
+                f" ({context.backbone.get('model')})"
             )
         self.settings, self._context = settings, context
         projection = projection_of(settings.null_space, context)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(context.seed)
             precision = str(context.backbone.get("precision"))
-            self.network = LoraNetwork(settings, context.tower, precision, projection)
+            visual = self.moving(context.tower.model.visual)
+            self.network = TunedNetwork(visual, context.tower, precision, projection)
+
+    @abstractmethod
+    def moving(self, visual: nn.Module) -> nn.Module:
+        """A copy of the tower in which what is trained requires a gradient; drawn from torch's generator."""
+
+    def regularisation(self) -> torch.Tensor | None:
+        """What a kind adds to the loss of each batch, a scalar; nothing by default."""
+        return None
 
     @staticmethod
-    def needs(settings: LoraSettings) -> Needs:
+    def needs(settings: TuningSettings) -> Needs:
         return Needs(
             settings.reads,
             settings.view,
@@ -63,7 +75,7 @@ class LoraDetector:
         )
 
     def fit(self, train: Examples, validation: Examples, trainer: Trainer) -> Mapping[str, Any]:
-        """Train adapters and head together (arXiv 2508.01248, total loss; optimiser of arXiv 2511.13108).
+        """Train tower and head together (arXiv 2508.01248, total loss; optimiser of arXiv 2511.13108).
 
         Args:
             train, validation: pixels of both splits.
@@ -129,9 +141,10 @@ class LoraDetector:
             logits, decoupled = module(torch.cat([pixels, shown]))  # one pass: what wraps the module must see one
             whole = [trainer.gathered(rows) for rows in (logits[:own], decoupled[:own], labels)]
             value = nsnet_loss(whole[0], whole[1], whole[2], weights, bce_weight, settings.temperature)
-            if texts is None:
-                return value
-            return value + settings.penalty * cross_covariance_penalty(decoupled[own:], texts)
+            if texts is not None:
+                value = value + settings.penalty * cross_covariance_penalty(decoupled[own:], texts)
+            extra = self.regularisation()
+            return value if extra is None else value + extra
 
         return loss
 
@@ -152,7 +165,7 @@ class _Held:
 class _Upkeep:
     """Before each epoch: estimates the null space anew, and judges what the last one left (a `Watcher`)."""
 
-    def __init__(self, detector: LoraDetector, trainer: Trainer) -> None:
+    def __init__(self, detector: TunedDetector, trainer: Trainer) -> None:
         context, settings = detector._context, detector.settings
         self.detector, self.network, self.trainer, self.settings = detector, detector.network, trainer, settings
         self.pool = context.pool if settings.upkeep == "refit" else None

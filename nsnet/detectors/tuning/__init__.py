@@ -1,0 +1,1 @@
+"""Detectors that move the backbone: LoRA, Effort, the null space that goes with them, the choice of the epoch."""
