@@ -148,7 +148,7 @@ class Runner:
         fabric = self.fabric
         processes = fabric.global_rank, fabric.world_size
         order = _Order(len(examples.labels), batch, self.compute.accumulate, draws, self.seed, processes)
-        if not order.steps:
+        if min(batch, len(examples.labels)) < fabric.world_size:
             raise ValueError(
                 f"train.runtime.devices: {fabric.world_size} processes share each batch, but there are"
                 f" {len(examples.labels)} training pictures in batches of {batch}: take fewer devices"
