@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro repro-full test serve stop clean
+.PHONY: help env repro repro-full repro-plug test serve stop clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -26,6 +26,12 @@ repro: env  ## Run the pipeline (dvc repro), print the leaderboard and where the
 repro-full: env  ## The same in full/ with LoRA on the lab CLIP, fourteen such detectors (about an hour)
 	nsnet init full --profile full --update
 	cd full && dvc config core.no_scm true && dvc repro && nsnet leaderboard
+
+repro-plug: env  ## Plug and play: four kinds of detectors on the lab CLIP in plug/, a probe on EfficientNet in second/ (an hour)
+	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,real]'
+	for name in plug second; do \
+	  nsnet init $$name --profile $$name --update && \
+	  (cd $$name && dvc config core.no_scm true && dvc repro && nsnet leaderboard) || exit 1; done
 
 test: env  ## Run linter, type checker and tests
 	ruff check

@@ -16,7 +16,7 @@ from nsnet.profiles import FOLDER, profile_names, use_profile
 from tests.conftest import ROOT, run
 
 
-@pytest.mark.parametrize("name", ["full", "paper"])
+@pytest.mark.parametrize("name", ["full", "paper", "plug", "second"])
 def test_a_profile_changes_what_it_names_and_nothing_else(name: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     changed = use_profile(name, tmp_path / "params.yaml")
@@ -41,7 +41,7 @@ def test_a_profile_changes_what_it_names_and_nothing_else(name: str, tmp_path: P
 
 def test_every_profile_is_valid_and_has_a_first_line() -> None:
     shown = CliRunner().invoke(app, ["profile", "list"]).stdout.splitlines()
-    assert [line.partition(":")[0] for line in shown] == profile_names() == ["full", "paper"]
+    assert [line.partition(":")[0] for line in shown] == profile_names() == ["full", "paper", "plug", "second"]
     assert all(line.endswith(".") or len(line) > 30 for line in shown)
     assert CliRunner().invoke(app, ["profile", "show", "paper"]).stdout == (FOLDER / "paper.yaml").read_text()
 

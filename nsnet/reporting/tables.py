@@ -105,6 +105,17 @@ REPORTS = (
         note="Linear heads without adapter and contrastive loss; mean held-out accuracy.",
     ),
     Report(
+        "plug_and_play",
+        "Plug and play: kinds of detectors, and what is projected out of what they are shown",
+        "FROM plug_and_play",
+        ("suite", "condition", "training_set", "train_condition", "kind", "view", "detector"),
+        each=False,
+        layout=Pivot(("suite", "condition", "training_set", "train_condition", "kind", "view"), "null_space", "acc"),
+        condition="SELECT count(DISTINCT kind) > 3 FROM plug_and_play",
+        note="One part at a time: no contrastive loss, no adapter, the null space as it was estimated. Mean held-out"
+        " accuracy; paired differences are in the tables differences.",
+    ),
+    Report(
         "contrastive",
         "The contrastive loss: on against off, adapter kept, and against no adapter",
         "SELECT * EXCLUDE (differs, differs_elsewhere) FROM contrastive",
