@@ -20,7 +20,7 @@ from nsnet.evaluation.contracts import Means, Predictions, Results
 from nsnet.evaluation.scores import keep_evaluations
 from nsnet.reporting import views as views_module
 from nsnet.reporting.catalogue import build_catalog, open_read_only
-from nsnet.reporting.views import EXAMPLES, TABLES, View, views
+from nsnet.reporting.views import EXAMPLES, TABLES, Definition, macros, views
 from nsnet.training.contracts import Runs
 from nsnet.training.runs import RunStore
 from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
@@ -79,6 +79,8 @@ def test_it_is_complete_and_commented(catalogue: duckdb.DuckDBPyConnection) -> N
     assert columns == []
     found = dict(catalogue.sql("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal").fetchall())
     assert set(found) == VIEWS and all(found.values())
+    called = dict(catalogue.sql("SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal").fetchall())
+    assert set(called) == set(macros()) and all(called.values())
     for table, column, kind in (
         ("features", "feature", f"FLOAT[{WIDTH}]"),
         ("patches", "feature", f"FLOAT[{WIDTH}]"),
@@ -145,11 +147,11 @@ def test_a_view_is_a_file_with_a_comment(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "a.sql").write_text("-- Reads another\nSELECT * FROM b\n")
     (tmp_path / "b.sql").write_text("-- One row\nSELECT 1 AS x\n")
     assert list(views.__wrapped__().items()) == [
-        ("b", View("One row", "SELECT 1 AS x\n")),
-        ("a", View("Reads another", "SELECT * FROM b\n")),
+        ("b", Definition("One row", "SELECT 1 AS x\n")),
+        ("a", Definition("Reads another", "SELECT * FROM b\n")),
     ]
     (tmp_path / "b.sql").write_text("SELECT 1 AS x\n")
-    with pytest.raises(ValueError, match="first line is the view's comment"):
+    with pytest.raises(ValueError, match="first line is its comment"):
         views.__wrapped__()
 
 
