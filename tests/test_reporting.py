@@ -90,7 +90,9 @@ def test_pivots_keep_the_order_of_rows() -> None:
 def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
     _, _, connection = evaluated
     tables = {table.name: table for table in printed(connection)}
-    assert len(tables) == 2 * 5 + 5 and {table.report for table in tables.values()} == set(REPORTS)
+    # There is one source of reals.
+    shown = {report for report in REPORTS if report.name != "real_sources"}
+    assert len(tables) == 2 * 5 + 5 and {table.report for table in tables.values()} == shown
     for table in tables.values():
         key = list(table.report.key)
         assert table.rows.height and table.rows.select(key).is_unique().all(), table.name
