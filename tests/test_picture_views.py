@@ -29,13 +29,20 @@ CLOSE = 1e-12
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    """An evaluated project whose reals come from two sources; a second suite shares one of each label."""
+    """An evaluated project whose reals come from two sources, and pictures that play several roles.
+
+    A second suite shares one picture of each label; one is listed twice; two were let into validation too.
+    """
     paths = Paths(tmp_path_factory.mktemp("pictures"))
     write_project(paths)
     pool = pl.when(pl.col("image_id") < "real10").then(pl.lit("camera")).otherwise("real_pool")
     corpus = read_table(Samples, paths.table(Samples)).with_columns(real_pool=pool)
     shared = corpus.filter(pl.col("image_id").is_in(["real00", "ring00"])).with_columns(suite=pl.lit("other"))
-    write_table(Samples, pl.concat([corpus, shared]), paths.table(Samples))
+    write_table(Samples, pl.concat([corpus, shared, corpus.filter(image_id="real01")]), paths.table(Samples))
+    scores = read_table(Predictions, paths.table(Predictions))
+    leaked = scores.filter(pl.col("image_id").is_in(["real05", "ring01"]), split="test", condition="clean")
+    leaked = leaked.with_columns(split=pl.lit("validation"), score=1 - pl.col("score"))
+    write_table(Predictions, pl.concat([scores, leaked]), paths.table(Predictions))
     return paths
 
 
