@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 from nsnet.cli.main import app
 from nsnet.core.console import print_table
 from nsnet.core.printing import markdown_table
+from nsnet.reporting.views import EXAMPLES
 from tests.conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()
@@ -124,6 +125,12 @@ def test_query_only_reads_the_catalogue(project: Path, sql: str, message: str) -
     finished = run(project, "nsnet", "query", sql, check=False)
     assert finished.returncode == 1 and "Traceback" not in finished.stderr
     assert message in finished.stderr
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.sql")), ids=lambda file: file.stem)
+def test_every_example_answers_within_the_limits(project: Path, example: Path) -> None:
+    answer = run(project, "nsnet", "query", example.read_text(encoding="utf-8"), "--format", "json").stdout
+    assert json.loads(answer)
 
 
 def test_parquet_needs_a_file(project: Path) -> None:

@@ -132,12 +132,6 @@ def database(paths: Paths) -> Path:
     return paths.database
 
 
-@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.sql")), ids=lambda file: file.stem)
-def test_every_example_runs_within_the_limits(database: Path, example: Path) -> None:
-    found = run_query(database, example.read_text(encoding="utf-8"), "markdown", timeout=60, memory="2GB")
-    assert found.height and found.width > 3
-
-
 def test_alarms(paths: Paths, database: Path) -> None:
     """What a macro gives is tested with the macros; here, which pictures it is given, and the mean over seeds."""
     rows = run_query(database, (EXAMPLES / "alarms.sql").read_text(encoding="utf-8"))
