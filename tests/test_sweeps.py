@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
 from scipy.stats import rankdata
 
 from nsnet.features.views import ViewSettings, make_view
 from nsnet.studies.failures import by_family, failures
+from nsnet.studies.layer_probes import layer_means
 from nsnet.studies.patch_sweep import Rule, rules
 from tests.conftest import run
 
@@ -114,6 +117,26 @@ def test_a_generator_is_unseen_or_has_other_traces(rng: np.random.Generator) -> 
     assert 0.4 < told["none"]["knows it"] < 0.6 and abs(told["other"]["cosine"]) < 0.3
     families = by_family(found)
     assert families.sort("family").select("unseen", "other traces").rows() == [(0, 0), (0, 1), (1, 0)]
+
+
+def test_means_of_layers_are_those_of_a_pass_layer_by_layer() -> None:
+    trunk: Any = timm.create_model("vit_tiny_patch16_224", img_size=32, num_classes=0).eval()
+    pixels = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    found = layer_means(trunk, pixels)
+    with torch.inference_mode():
+        tokens = trunk.norm_pre(trunk.patch_drop(trunk._pos_embed(trunk.patch_embed(pixels))))
+        expected = [tokens.mean(dim=1)]
+        for block in trunk.blocks:
+            tokens = block(tokens)
+            expected.append(tokens.mean(dim=1))
+        assert len(found) == 13 and all(map(torch.equal, found, expected))
+        assert not trunk.blocks[0]._forward_hooks and not trunk.blocks[0]._forward_pre_hooks
+
+
+def test_layers_of_a_project(project: Path) -> None:
+    lines = run(project, "nsnet", "lab", "layers", "--view", "crop").stdout.splitlines()
+    assert lines[0] == "| view | after layer | content | fake |"
+    assert [line.split(" | ")[1] for line in lines[2:]] == ["before the first", "1", "2", "3", "4"]
 
 
 def test_failures_of_a_project(project: Path) -> None:

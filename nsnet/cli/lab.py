@@ -123,6 +123,25 @@ def leakage(
 
 
 @app.command()
+def layers(
+    view: Annotated[list[str] | None, typer.Option(help="Views to probe; mosaic and crop if left out.")] = None,
+) -> None:
+    """Say at which layer of the image tower content and traces can be read (after `dvc repro`; a minute).
+
+    Example:
+
+      nsnet lab layers --view mosaic
+    """
+    import polars as pl
+
+    from nsnet.core.printing import markdown_table
+    from nsnet.studies.layer_probes import layers
+
+    with clear_errors():
+        print(markdown_table(pl.concat([layers(known_project(), name) for name in view or ["mosaic", "crop"]])), end="")
+
+
+@app.command()
 def null_spaces(
     view: Annotated[list[str] | None, typer.Option(help="Views to study; mosaic and crop if left out.")] = None,
     draws: Annotated[int, typer.Option(min=1, max=64, help="Training sets, and pools, of each kind.")] = 5,
