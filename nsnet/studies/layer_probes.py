@@ -96,11 +96,9 @@ def layers(paths: Paths, view: str) -> pl.DataFrame:
 
     rows, words = [], params.semantics.pool.content
     for place in sorted(known):
-        one = {
-            name: read_pictures(frame, params.semantics.pool.content, partial(features, place))
-            for name, frame in splits.items()
-        }
-        train, check = one["train"], one["validation"]
+        train, check = (
+            read_pictures(splits[name], words, partial(features, place)) for name in ("train", "validation")
+        )
         row: dict[str, str | float] = {"view": view, "after layer": str(place) if place else "before the first"}
         for name, seen, truth in (
             ("content", train.content.astype(np.int64), check.content),
