@@ -58,6 +58,18 @@ def samples() -> pl.DataFrame:
     return make(Samples, rows)
 
 
+def images(corpus: pl.DataFrame) -> pl.DataFrame:
+    """A used file of every picture, and below twins/ a second one of the same bytes, which was rejected."""
+    facts = {"bytes": 1000, "width": 64, "height": 64, "format": "PNG", "mode": "RGB", "jpeg_quality": None}
+    facts |= {"has_exif": False, "phash": None}
+    rows = []
+    for image_id in corpus["image_id"].unique().sort():
+        used = {"path": f"lab/{image_id}.png", "pixel_id": image_id, "status": "used", "reason": None}
+        twin = {"path": f"twins/{image_id}.png", "pixel_id": None, "status": "rejected", "reason": "same bytes"}
+        rows += [facts | {"image_id": image_id} | file for file in (used, twin)]
+    return make(Images, rows)
+
+
 def in_test(image_id: str) -> dict[str, Any]:
     return {"image_id": image_id, "split": "test", "training_set": None}
 
@@ -189,7 +201,7 @@ def write_project(paths: Paths) -> Evaluation:
         for k in range(9)
     ]
     for kind, frame in (
-        (Images, make(Images, [])),
+        (Images, images(corpus)),
         (Samples, corpus),
         (Duplicates, make(Duplicates, [])),
         (BiasAudit, bias()),

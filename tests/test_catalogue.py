@@ -20,7 +20,7 @@ from nsnet.evaluation.contracts import Means, Predictions, Results
 from nsnet.evaluation.scores import keep_evaluations
 from nsnet.reporting import views as views_module
 from nsnet.reporting.catalogue import build_catalog, open_read_only
-from nsnet.reporting.views import EXAMPLES, TABLES, View, views
+from nsnet.reporting.views import EXAMPLES, TABLES, Definition, macros, views
 from nsnet.training.contracts import Runs
 from nsnet.training.runs import RunStore
 from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
@@ -28,7 +28,7 @@ from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
 VIEWS = {
     *("leaderboard", "cross_domain", "generalization_gap", "hardest_generators", "differences", "families", "controls"),
     *("contrastive", "conditions", "per_generator", "bias", "detectors", "generators", "scoreboard"),
-    "ablation",
+    *("ablation", "real_sources", "worst_mistakes"),
 }
 
 
@@ -79,6 +79,8 @@ def test_it_is_complete_and_commented(catalogue: duckdb.DuckDBPyConnection) -> N
     assert columns == []
     found = dict(catalogue.sql("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal").fetchall())
     assert set(found) == VIEWS and all(found.values())
+    called = dict(catalogue.sql("SELECT function_name, comment FROM duckdb_functions() WHERE NOT internal").fetchall())
+    assert set(called) == set(macros()) and all(called.values())
     for table, column, kind in (
         ("features", "feature", f"FLOAT[{WIDTH}]"),
         ("patches", "feature", f"FLOAT[{WIDTH}]"),
@@ -109,6 +111,8 @@ def test_other_seeds_stay_and_views_look_at_current(catalogue: duckdb.DuckDBPyCo
     kept = pl.read_parquet(paths.run_store / "biased-nsnet-2" / "results.parquet").height
     assert catalogue.sql("SELECT count(*) FROM results WHERE run_id = 'biased-nsnet-2'").fetchall() == [(kept,)]
     assert catalogue.sql("SELECT DISTINCT seeds FROM detectors").fetchall() == [([0, 1],)]
+    for view in ("real_sources", "worst_mistakes"):
+        assert catalogue.sql(f"SELECT DISTINCT n_seeds FROM {view}").fetchall() == [(2,)]
 
 
 def test_damaged_and_older_runs_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -145,11 +149,11 @@ def test_a_view_is_a_file_with_a_comment(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "a.sql").write_text("-- Reads another\nSELECT * FROM b\n")
     (tmp_path / "b.sql").write_text("-- One row\nSELECT 1 AS x\n")
     assert list(views.__wrapped__().items()) == [
-        ("b", View("One row", "SELECT 1 AS x\n")),
-        ("a", View("Reads another", "SELECT * FROM b\n")),
+        ("b", Definition("One row", "SELECT 1 AS x\n")),
+        ("a", Definition("Reads another", "SELECT * FROM b\n")),
     ]
     (tmp_path / "b.sql").write_text("SELECT 1 AS x\n")
-    with pytest.raises(ValueError, match="first line is the view's comment"):
+    with pytest.raises(ValueError, match="first line is its comment"):
         views.__wrapped__()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import itertools
 import json
 import re
 import shutil
@@ -19,6 +17,7 @@ from typer.testing import CliRunner
 from nsnet.cli.main import app
 from nsnet.core.console import print_table
 from nsnet.core.printing import markdown_table
+from nsnet.reporting.views import EXAMPLES
 from tests.conftest import ROOT, run
 
 README = (ROOT / "README.md").read_text()
@@ -35,52 +34,6 @@ def test_readme_queries_run_and_give_the_columns_shown(project: Path, command: s
     header = next(line for line in finished.stdout.splitlines() if line.startswith("|"))
     assert header == shown.splitlines()[0]
     assert len(finished.stdout.splitlines()) > 2
-
-
-def rows_of(name: str) -> list[dict[str, str]]:
-    """Rows of a table in README, by the first words of its header."""
-    lines = README.split(f"| {name} |", 1)[1].splitlines()
-    header = [name, *(cell.strip() for cell in lines[0].strip(" |").split("|"))]
-    below = itertools.takewhile(lambda line: line.startswith("|"), lines[2:])
-    cells = [[cell.strip() for cell in line.strip()[1:-1].split("|")] for line in below]
-    return [dict(zip(header, row, strict=True)) for row in cells]
-
-
-def _shown(row: dict[str, Any], name: str) -> str:
-    return f"{row[name]:.3f} ({row[name + '_low']:.3f}..{row[name + '_high']:.3f})"
-
-
-def committed(name: str) -> str:
-    """A table as the commit has it: this machine's run may have written others over it."""
-    return run(ROOT, "git", "show", f"HEAD:./tables/{name}").stdout
-
-
-def test_readme_leaderboard_is_the_committed_table() -> None:
-    table = pl.read_csv(io.StringIO(committed("leaderboard_biased.csv"))).to_dicts()
-    shown = rows_of("detector")
-    assert [row["detector"] for row in shown] == [row["detector"] for row in table]
-    for ours, theirs in zip(shown, table, strict=True):
-        assert ours["acc"] == _shown(theirs, "acc")
-        assert ours["another generator"] == f"{theirs['acc_population_low']:.3f}..{theirs['acc_population_high']:.3f}"
-        for column, name in (("AP", "ap"), ("AUROC", "auroc"), ("acc, chosen threshold", "acc_validation")):
-            assert ours[column] == f"{theirs[name]:.3f}"
-
-
-def test_readme_controls_are_the_committed_table() -> None:
-    lines = [line for line in committed("controls.md").splitlines() if line.startswith("|")]
-    assert "\n".join(lines) in README
-
-
-def test_readme_claims_are_committed_differences() -> None:
-    tables = {name: pl.read_csv(io.StringIO(committed(f"differences_{name}.csv"))) for name in ("biased", "unbiased")}
-    claims = rows_of("trained on")
-    assert len(claims) >= 6
-    for claim in claims:
-        place = {"detector": claim["detector"], "reference": claim["minus"], "group": "held-out", "metric": "acc"}
-        [row] = tables[claim["trained on"]].filter(**place).to_dicts()
-        assert claim["acc"] == _shown(row, "difference")
-        ends = f"{row['difference_population_low']:.3f}..{row['difference_population_high']:.3f}"
-        assert claim["another generator"] == ends
 
 
 def test_readme_tree_names_what_there_is() -> None:
@@ -124,6 +77,12 @@ def test_query_only_reads_the_catalogue(project: Path, sql: str, message: str) -
     finished = run(project, "nsnet", "query", sql, check=False)
     assert finished.returncode == 1 and "Traceback" not in finished.stderr
     assert message in finished.stderr
+
+
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.sql")), ids=lambda file: file.stem)
+def test_every_example_answers_within_the_limits(project: Path, example: Path) -> None:
+    answer = run(project, "nsnet", "query", example.read_text(encoding="utf-8"), "--format", "json").stdout
+    assert json.loads(answer)
 
 
 def test_parquet_needs_a_file(project: Path) -> None:

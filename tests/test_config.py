@@ -73,7 +73,7 @@ def test_detectors_take_their_kinds_defaults_and_no_setting_of_another_kind(tmp_
         load_params(write(tmp_path, train={"detectors": detectors}))
     for fault in (
         "train.detectors.network.null_space: unknown name",
-        "train.detectors.other.kind: unknown name 'linea'; did you mean linear? Known: cnn, effort, linear, lora, published",
+        "train.detectors.other.kind: unknown name 'linea'; did you mean linear? Known: cnn, effort, linear, lora",
         "train.detectors.inert: ",
     ):
         assert fault in str(caught.value)

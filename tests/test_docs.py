@@ -1,13 +1,15 @@
-"""The page of faults names tests that there are."""
+"""Pages: faults have their tests, and tables are the committed ones."""
 
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
+from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run
 
 ROWS = [line for line in (ROOT / "docs/faults.md").read_text().splitlines() if line.startswith("| ")][2:]
 NAMED = re.compile(r"`(test_\w+)(?: -k (\w+))?`")
@@ -23,3 +25,26 @@ def test_every_fault_has_its_test(row: str) -> None:
         tree = ast.parse((ROOT / f"tests/{module}.py").read_text())
         tests = [node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
         assert any(name.startswith("test_") and word in name for name in tests), (module, word)
+
+
+def refresh() -> Any:
+    specification = importlib.util.spec_from_file_location("refresh", ROOT / "docs/refresh.py")
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+def test_pages_say_what_the_committed_tables_say() -> None:
+    found = run(ROOT, "python", "docs/refresh.py", "--check", check=False)
+    assert found.returncode == 0, found.stderr
+
+
+def test_a_figure_that_is_not_the_tables_is_seen() -> None:
+    page = (ROOT / "README.md").read_text()
+    module = refresh()
+    assert len(module.TABLE.findall(page)) == 3 and len(module.OUTPUT.findall(page)) >= 5
+    [row] = [line for line in page.splitlines() if line.startswith("| nsnet-cross-modal | 0.")][:1]
+    forged = page.replace(row, row.replace("0.", "9.", 1))
+    assert forged != page
+    assert module.with_tables(forged, ROOT) == module.with_tables(page, ROOT) != forged

@@ -123,6 +123,25 @@ def leakage(
 
 
 @app.command()
+def layers(
+    view: Annotated[list[str] | None, typer.Option(help="Views to probe; mosaic and crop if left out.")] = None,
+) -> None:
+    """Say at which layer of the image tower content and traces can be read (after `dvc repro`; a minute).
+
+    Example:
+
+      nsnet lab layers --view mosaic
+    """
+    import polars as pl
+
+    from nsnet.core.printing import markdown_table
+    from nsnet.studies.layer_probes import layers
+
+    with clear_errors():
+        print(markdown_table(pl.concat([layers(known_project(), name) for name in view or ["mosaic", "crop"]])), end="")
+
+
+@app.command()
 def null_spaces(
     view: Annotated[list[str] | None, typer.Option(help="Views to study; mosaic and crop if left out.")] = None,
     draws: Annotated[int, typer.Option(min=1, max=64, help="Training sets, and pools, of each kind.")] = 5,
@@ -144,3 +163,57 @@ def null_spaces(
         studies = [NullSpaceStudy(known_project(), name, draws, resamples) for name in view or ["mosaic", "crop"]]
         for table in TABLES:
             print(markdown_table(pl.concat([table(study) for study in studies])), flush=True)
+
+
+@app.command()
+def sweeps(
+    view: Annotated[list[str] | None, typer.Option(help="Views to sweep texts on; both if left out.")] = None,
+    draws: Annotated[int, typer.Option(min=1, max=64, help="Training sets of each kind.")] = 5,
+    resamples: Annotated[int, typer.Option(min=10, help="Of test pictures and draws, for the intervals.")] = 1000,
+) -> None:
+    """Say what the choice of patches does, and whose texts the text null space wants (after `dvc repro`; 8 minutes).
+
+    Example:
+
+      nsnet lab sweeps
+    """
+    import polars as pl
+
+    from nsnet.core.printing import markdown_table
+    from nsnet.studies.null_spaces import NullSpaceStudy
+    from nsnet.studies.patch_sweep import patches
+    from nsnet.studies.text_sweep import texts
+
+    with clear_errors():
+        studies = [NullSpaceStudy(known_project(), name, draws, resamples) for name in view or ["mosaic", "crop"]]
+        print(markdown_table(pl.concat([texts(study) for study in studies])), flush=True)
+        print(markdown_table(patches(known_project(), draws, resamples)))
+
+
+@app.command()
+def failures(
+    view: Annotated[list[str] | None, typer.Option(help="Views to study; mosaic and crop if left out.")] = None,
+) -> None:
+    """Say why held-out generators defeat detectors: their traces are not seen, or are others (after `dvc repro`).
+
+    Example:
+
+      nsnet lab failures --view mosaic
+    """
+    import polars as pl
+
+    from nsnet.core.parquet import read_table
+    from nsnet.core.printing import markdown_table
+    from nsnet.corpus.contracts import Samples
+    from nsnet.studies.failures import by_family, failures
+    from nsnet.studies.null_spaces import NullSpaceStudy
+
+    with clear_errors():
+        paths = known_project()
+        named = read_table(Samples, paths.table(Samples)).select("generator", "family").unique()
+        families = dict(named.filter(pl.col("family").is_not_null()).iter_rows())
+        found = pl.concat(
+            [failures(NullSpaceStudy(paths, name, 5, 10), families) for name in view or ["mosaic", "crop"]]
+        )
+        print(markdown_table(by_family(found)))
+        print(markdown_table(found), end="")

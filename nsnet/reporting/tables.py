@@ -96,6 +96,15 @@ REPORTS = (
         " many pairs some leave zero out by chance.",
     ),
     Report(
+        "real_sources",
+        "R.Acc by source of the reals",
+        f"SELECT * EXCLUDE (training_set, train_condition) FROM real_sources WHERE {_OWN}",
+        ("suite", "condition", "real_pool", "detector"),
+        layout=Pivot(("suite", "condition", "real_pool", "n_real"), "detector", "r_acc", interval=False),
+        note="Share of a source's pictures called real at threshold 0.5; at each run's own threshold in the CSV file.",
+        condition="SELECT count(DISTINCT (suite, real_pool)) > 1 FROM real_sources",
+    ),
+    Report(
         "controls",
         "Controls: planted bias, and which directions are projected out",
         "FROM controls",

@@ -1,7 +1,7 @@
-"""The views of the catalogue: one file of SQL each, its first line the view's comment.
+"""The views and macros of the catalogue: one file of SQL each, its first line their comment.
 
 The same files give the catalogue its views and the printed tables their rows, so a table
-has one definition. A new view is a new file; it may read other views.
+has one definition. A new view is a new file; it may read other views, and call macros.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, Sema
 from nsnet.training.contracts import Runs
 
 FOLDER = Path(__file__).parent / "sql"
+MACROS = FOLDER / "macros"
 EXAMPLES = FOLDER / "examples"
 COMMENT = "-- "
 
-# The tables that views read, and the rest of the catalogue.
+# The tables that views read, and the rest of the catalogue. Those with a row for every picture are large and few
+# views read them: printing leaves them in their files.
 READ: tuple[type[Table], ...] = (BiasAudit, Runs, Results, Means, Differences)
+LARGE: tuple[type[Table], ...] = (Images, Samples, Predictions)
 TABLES: tuple[type[Table], ...] = (
     *(Images, Samples, Duplicates, BiasAudit, Captions, Features, Patches),
     *(SemanticSpectrum, SemanticBasis, ImageBasis, RankValidation, Runs, Predictions, Results, Means, Differences),
@@ -43,34 +46,55 @@ SETTINGS = {"key": "name in section evaluate of params.yaml", "value": "its valu
 
 
 @dataclass(frozen=True)
-class View:
-    """A view's comment and SQL."""
+class Definition:
+    """A view's or macro's comment, and its SQL: a query, or parameters and the expression that they stand in."""
 
     comment: str
     sql: str
 
 
 @functools.cache
-def views() -> dict[str, View]:
+def views() -> dict[str, Definition]:
     """All views by name, each after those that it reads.
 
     Raises:
         ValueError: a file does not begin with a comment.
     """
+    return _definitions(FOLDER, r"(?:FROM|JOIN)\s+(\w+)")
+
+
+@functools.cache
+def macros() -> dict[str, Definition]:
+    """All macros by name, each after those that it calls.
+
+    Raises:
+        ValueError: a file does not begin with a comment.
+    """
+    return _definitions(MACROS, r"(\w+)\(")
+
+
+def _definitions(folder: Path, mention: str) -> dict[str, Definition]:
+    """What the files of a folder define, each after those that its SQL mentions."""
     definitions = {}
-    for file in sorted(FOLDER.glob("*.sql")):
+    for file in sorted(folder.glob("*.sql")):
         first, _, sql = file.read_text(encoding="utf-8").partition("\n")
         if not first.startswith(COMMENT):
-            raise ValueError(f"{file}: its first line is the view's comment and must begin with {COMMENT!r}")
-        definitions[file.stem] = View(first.removeprefix(COMMENT), sql)
-    reads = {
-        name: definitions.keys() & re.findall(r"(?:FROM|JOIN)\s+(\w+)", view.sql) for name, view in definitions.items()
-    }
-    return {name: definitions[name] for name in TopologicalSorter(reads).static_order()}
+            raise ValueError(f"{file}: its first line is its comment and must begin with {COMMENT!r}")
+        definitions[file.stem] = Definition(first.removeprefix(COMMENT), sql)
+    needs = {name: definitions.keys() & re.findall(mention, found.sql) for name, found in definitions.items()}
+    return {name: definitions[name] for name in TopologicalSorter(needs).static_order()}
+
+
+def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create and comment every macro."""
+    for name, macro in macros().items():
+        connection.execute(f"CREATE MACRO {name}{macro.sql}")
+        connection.execute(f"COMMENT ON MACRO {name} IS {quoted(macro.comment)}")
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create and comment every view; the tables that they read must be there."""
+    """Create and comment every macro and view; the tables that they read must be there."""
+    create_macros(connection)
     for name, view in views().items():
         connection.execute(f"CREATE VIEW {name} AS {view.sql}")
         connection.execute(f"COMMENT ON VIEW {name} IS {quoted(view.comment)}")
@@ -143,16 +167,18 @@ def open_tables(paths: Paths, trained: Paths, settings: Evaluate) -> duckdb.Duck
     Raises:
         FileNotFoundError: a table has not been made.
     """
-    missing = [*missing_tables(trained, [Runs]), *missing_tables(paths, [kind for kind in READ if kind is not Runs])]
+    kinds = (*READ, *LARGE)
+    missing = [*missing_tables(trained, [Runs]), *missing_tables(paths, [kind for kind in kinds if kind is not Runs])]
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
     connection = duckdb.connect()
     # Sums of floats in any order differ in their last bits; printed tables must not.
     connection.execute("SET threads = 1")
-    for kind in READ:
+    for kind in kinds:
         file = quoted(str((trained if kind is Runs else paths).table(kind)))
         extra = ', true AS "current"' if kind in KEPT else ""
-        connection.execute(f"CREATE TABLE {table_name(kind)} AS SELECT *{extra} FROM read_parquet({file})")
+        what = "VIEW" if kind in LARGE else "TABLE"
+        connection.execute(f"CREATE {what} {table_name(kind)} AS SELECT *{extra} FROM read_parquet({file})")
     create_settings(connection, settings)
     create_views(connection)
     return connection

@@ -16,7 +16,7 @@ from nsnet.core.progress import bar
 from nsnet.semantics.content_shift import probe
 from nsnet.semantics.image_basis import ESTIMATES, cross_modal
 from nsnet.semantics.moments import Moments
-from nsnet.studies.null_spaces import NullSpaceStudy, constant
+from nsnet.studies.null_spaces import NullSpaceStudy, constant, moments_of
 from nsnet.studies.probes import interval
 
 DOSES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -45,7 +45,7 @@ def doses(study: NullSpaceStudy) -> pl.DataFrame:
 def rank_choices(study: NullSpaceStudy) -> pl.DataFrame:
     """Held-out accuracy under full bias at the rank that each rule chooses, against the best in hindsight."""
     rows = []
-    pool = _moments(study.pool_images, study.pool_texts)
+    pool = moments_of(study.pool_images, study.pool_texts)
     with bar(f"ranks, {study.view}", len(ESTIMATES)) as advance:
         for kind, estimate in ESTIMATES.items():
             spectrum, tried = estimate(pool), study.ranks.filter(null_space=kind).sort("rank")
@@ -110,7 +110,7 @@ def _drawn_pools(study: NullSpaceStudy, size: int, wrong: float) -> Iterator[Mom
         captions = chosen.copy()
         moved = rng.permutation(size)[: round(wrong * size)]
         captions[moved] = np.roll(captions[moved], 1)
-        yield _moments(study.pool_images[chosen], study.pool_texts[captions])
+        yield moments_of(study.pool_images[chosen], study.pool_texts[captions])
 
 
 def correlated_pools(study: NullSpaceStudy) -> pl.DataFrame:
@@ -122,8 +122,8 @@ def correlated_pools(study: NullSpaceStudy) -> pl.DataFrame:
     reals = places[study.train.labels[places] == 0]
     captions = study.encoded([study.train.captions[place] for place in reals])
     pools = {
-        "caption pool": cross_modal(_moments(study.pool_images, study.pool_texts)),
-        "training reals": cross_modal(_moments(study.train.features[reals], captions)),
+        "caption pool": cross_modal(moments_of(study.pool_images, study.pool_texts)),
+        "training reals": cross_modal(moments_of(study.train.features[reals], captions)),
     }
     return pl.DataFrame(
         {"view": study.view, "rank": rank}
@@ -157,12 +157,6 @@ def content_left(study: NullSpaceStudy) -> pl.DataFrame:
             }
         )
     return pl.DataFrame(rows)
-
-
-def _moments(images: npt.NDArray[np.floating], texts: npt.NDArray[np.float32]) -> Moments:
-    moments = Moments()
-    moments.add(images, texts)
-    return moments
 
 
 TABLES = (doses, rank_choices, correlated_pools, pools, content_left)

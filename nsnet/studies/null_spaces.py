@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +16,17 @@ from nsnet.corpus.contracts import Samples
 from nsnet.features.contracts import Features
 from nsnet.features.matrices import FeatureReader
 from nsnet.params import load_params
-from nsnet.semantics.caption_pool import caption_pool
+from nsnet.semantics.caption_pool import ReadPictures, caption_pool
 from nsnet.semantics.content_shift import probe
 from nsnet.semantics.contracts import ImageBasis, RankValidation, SemanticBasis
 from nsnet.semantics.image_basis import ESTIMATES
+from nsnet.semantics.moments import Moments
 from nsnet.semantics.null_space import Directions, load_bases, no_directions, orthonormal, random_directions
 from nsnet.semantics.spectrum import CaptionGram, choose_rank
 from nsnet.studies.probes import HeldOut, Pictures, read_pictures
+
+if TYPE_CHECKING:
+    from nsnet.features.backbone import Backbone
 
 # From the seed of a drawn training set and the places of its pictures to what is removed.
 Choice = Callable[[int, npt.NDArray[np.int64]], Directions]
@@ -35,12 +40,20 @@ class NullSpaceStudy:
         view: of the features; the mosaic's draw 0, under the first of train.conditions.
         draws: training sets, and pools, of each kind; at most 64.
         resamples: of test pictures and draws.
+        reader: from the backbone to what reads features by image_id; those of the project's view if left out.
 
     Raises:
         FileNotFoundError, ValueError: the project has not run, or has no caption pool or no such view.
     """
 
-    def __init__(self, paths: Paths, view: str, draws: int, resamples: int) -> None:
+    def __init__(
+        self,
+        paths: Paths,
+        view: str,
+        draws: int,
+        resamples: int,
+        reader: Callable[[Backbone], ReadPictures] | None = None,
+    ) -> None:
         from nsnet.features.backbone import load_backbone  # open_clip takes seconds
 
         params = load_params(paths.params)
@@ -48,9 +61,12 @@ class NullSpaceStudy:
         self.semantics = params.semantics
         bases = load_bases(*(read_table(kind, paths.table(kind)) for kind in (SemanticBasis, ImageBasis)))
         self.fixed = {kind: bases.of(kind, "", self.condition, view) for kind in ESTIMATES}
-        backbone, reader = load_backbone(params.backbone), FeatureReader(paths.table(Features))
+        backbone, table = load_backbone(params.backbone), paths.table(Features)
         samples = read_table(Samples, paths.table(Samples))
-        read = partial(reader.matrix, backbone.id, self.condition, view, 0)
+        read = (
+            reader(backbone) if reader else partial(FeatureReader(table).matrix, backbone.id, self.condition, view, 0)
+        )
+        self.encode_texts = backbone.encode_texts
 
         def pictures(split: str) -> Pictures:
             rows = samples.filter(split=split).sort("image_id").unique("image_id", keep="first", maintain_order=True)
@@ -101,12 +117,50 @@ class NullSpaceStudy:
         }
 
     def _text(self, places: npt.NDArray[np.int64]) -> Directions:
-        """Of the captions of a drawn training set, as the stage semantics has it."""
+        """Of the captions of a drawn training set."""
+        return self.text_directions(self.encoded([self.train.captions[place] for place in places]))
+
+    def estimated(self, kind: str) -> Directions:
+        """Directions of pictures, estimated on the pool as this study reads it, as many as the project's.
+
+        Args:
+            kind: of nsnet.semantics.image_basis.
+
+        Returns:
+            Them.
+        """
+        return ESTIMATES[kind](moments_of(self.pool_images, self.pool_texts)).directions.first(len(self.fixed[kind]))
+
+    def text_directions(self, features: npt.NDArray[np.float32], rank: int | None = None) -> Directions:
+        """Directions of texts, as the stage semantics has them.
+
+        Args:
+            features: of the texts, (n, d).
+            rank: how many; chosen by the rule of section semantics if left out.
+
+        Returns:
+            Orthonormal ones.
+        """
         gram, settings = CaptionGram(self.semantics.normalise), self.semantics
-        gram.add(self.encoded([self.train.captions[place] for place in places]), np.ones(len(places), np.int64))
+        gram.add(features, np.ones(len(features), np.int64))
         spectrum = gram.spectrum(settings.centre)
-        rank = choose_rank(spectrum, settings.energy, settings.tolerance, settings.rank)
+        rank = rank or choose_rank(spectrum, settings.energy, settings.tolerance, settings.rank)
         return orthonormal(spectrum.vectors[:rank])
+
+
+def moments_of(images: npt.NDArray[np.floating], texts: npt.NDArray[np.float32]) -> Moments:
+    """Moments of a pool at once.
+
+    Args:
+        images: features (n, d).
+        texts: features (n, k) of their captions.
+
+    Returns:
+        Them.
+    """
+    moments = Moments()
+    moments.add(images, texts)
+    return moments
 
 
 def constant(directions: Directions) -> Choice:

@@ -96,6 +96,9 @@ class HeldOut:
         pictures: test pictures.
         known: generators that training has seen, left out.
         resamples: of the bootstrap; the same for all figures, so that differences are paired.
+
+    Attributes:
+        generators: that are held out.
     """
 
     def __init__(self, pictures: Pictures, known: Sequence[str], resamples: int) -> None:
@@ -105,6 +108,7 @@ class HeldOut:
             for name, places in pictures.generators.items()
             if pictures.labels[places[0]] == 1 and name not in known
         }
+        self.generators = list(fakes)
         self._reals = np.flatnonzero(pictures.labels == 0)
         self._fakes = np.concatenate(list(fakes.values()))
         self._real_weights = _weights(rng, len(self._reals), resamples)

@@ -1,0 +1,99 @@
+"""Write the tables of README.md and docs/*.md anew, from the printed tables and the catalogue.
+
+    python docs/refresh.py            # after `make repro`: tables and the output of queries
+    python docs/refresh.py --check    # do the pages say what the committed tables say?
+
+A line `<!-- table: docs/tables/NAME.sql -->` stands before each table that a query over CSV files makes. Output that is
+shown below `$ nsnet query ...` or `$ nsnet lab ...` is that command's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import duckdb
+
+from nsnet.core.files import atomic_path
+from nsnet.core.printing import markdown_table
+
+ROOT = Path(__file__).resolve().parent.parent
+TABLE = re.compile(r"(<!-- table: (\S+) -->\n)((?:\|.*\n)*)")
+OUTPUT = re.compile(r"(\$ (nsnet (?:query|lab) .*)\n)((?:\|.*\n)*)")
+MACROS = """
+    CREATE MACRO number(value) AS printf('%.3f', value);
+    CREATE MACRO ends(low, high) AS printf('%.3f..%.3f', low, high);
+    CREATE MACRO within(value, low, high) AS number(value) || ' (' || ends(low, high) || ')';
+"""
+
+
+def pages() -> list[Path]:
+    """Every page that has something to be written."""
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [file for file in files if TABLE.search(text := file.read_text("utf-8")) or OUTPUT.search(text)]
+
+
+def with_tables(text: str, tables: Path) -> str:
+    """A page with its tables made of the CSV files below a folder.
+
+    Args:
+        text: of the page.
+        tables: folder that the queries' names of files are below.
+
+    Returns:
+        The page; the same where nothing has changed.
+    """
+
+    def made(found: re.Match[str]) -> str:
+        with duckdb.connect() as connection:
+            connection.execute(MACROS)
+            connection.execute("SET file_search_path = ?", [str(tables)])
+            rows = connection.sql((ROOT / found[2]).read_text("utf-8")).pl()
+        return found[1] + markdown_table(rows)
+
+    return TABLE.sub(made, text)
+
+
+def with_output(text: str) -> str:
+    """A page with what its commands print now, in this checkout."""
+
+    def ran(found: re.Match[str]) -> str:
+        done = subprocess.run(["bash", "-c", found[2]], cwd=ROOT, capture_output=True, text=True, check=True)
+        return found[1] + "".join(line + "\n" for line in done.stdout.splitlines() if line.startswith("|"))
+
+    return OUTPUT.sub(ran, text)
+
+
+def check() -> str:
+    """How the pages differ from what the last commit's tables say; tables of this machine's run do not count."""
+    with tempfile.TemporaryDirectory() as folder:
+        packed = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
+        subprocess.run(["tar", "-x", "-C", folder], input=packed, check=True)
+        differences: list[str] = []
+        for page in pages():
+            text = page.read_text("utf-8")
+            lines = text.splitlines(), with_tables(text, Path(folder)).splitlines()
+            differences += difflib.unified_diff(*lines, page.name, "committed tables", lineterm="")
+    return "\n".join(differences)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if a table is not the committed one")
+    if parser.parse_args().check:
+        if found := check():
+            sys.exit(found)
+        return
+    for page in pages():
+        text = with_output(with_tables(page.read_text("utf-8"), ROOT))
+        with atomic_path(page) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
