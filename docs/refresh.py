@@ -4,7 +4,7 @@
     python docs/refresh.py --check    # do the pages say what the committed tables say?
 
 A line `<!-- table: docs/tables/NAME.sql -->` stands before each table that a query over CSV files makes. Output that is
-shown below `$ nsnet query ...` or `$ nsnet lab ...` is that command's.
+shown as a table below `$ nsnet query ...` or `$ nsnet lab ...` is that command's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nsnet.core.printing import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n)((?:\|.*\n)*)")
-OUTPUT = re.compile(r"(\$ (nsnet (?:query|lab) .*)\n)((?:\|.*\n)*)")
+OUTPUT = re.compile(r"(\$ (nsnet (?:query|lab) .*)\n)((?:\|.*\n)+)")
 MACROS = """
     CREATE MACRO number(value) AS printf('%.3f', value);
     CREATE MACRO ends(low, high) AS printf('%.3f..%.3f', low, high);
