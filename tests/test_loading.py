@@ -127,13 +127,15 @@ def test_another_backbone_is_refused(params: Params, tmp_path: Path) -> None:
     """Other weights under the name that params.yaml has, and views that this version would make otherwise."""
     for seed in range(2):
         torch.manual_seed(seed)
-        save_file(timm.create_model("test_vit", num_classes=0, img_size=64).state_dict(), tmp_path / f"{seed}")
+        save_file(
+            timm.create_model("test_vit", num_classes=0, img_size=64).state_dict(), tmp_path / f"{seed}.safetensors"
+        )
     section = params.backbone.model_dump() | {"model": "timm:test_vit", "grid": 4, "lowest": 8}
-    section["weights"] = str(tmp_path / "0")
+    section["weights"] = str(tmp_path / "0.safetensors")
     settings = LinearSettings.model_validate(linear(view="crop").model_dump())
     export(tmp_path / "mine", "mine", settings, load_backbone(Backbone.model_validate(section)))
     for seed in range(2):
-        section["weights"] = str(tmp_path / f"{seed}")
+        section["weights"] = str(tmp_path / f"{seed}.safetensors")
         (tmp_path / "mine/params.yaml").write_text(yaml.safe_dump({"backbone": section}))
         if seed:
             with pytest.raises(ValueError, match=r"was trained on backbone .*, but params\.yaml names timm:test_vit"):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from nsnet.cli.main import app
 from nsnet.prediction.predictions import COLUMNS
-from tests.conftest import ROOT, environment, run
+from tests.conftest import run
 from tests.trees import draw
 
 WORLD = "LAB: simulated generators and a small CLIP of our own; not a published benchmark"
@@ -29,8 +31,17 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def predict(photos: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return run(photos.parent, "nsnet", "predict", *words, check=False, project=ROOT)
+def nsnet(cwd: Path, *words: str, given: str | None = None) -> Result:
+    """The command line in this process, in a folder; a mistake of the code's own is raised."""
+    with contextlib.chdir(cwd):
+        finished = CliRunner().invoke(app, list(words), input=given)
+    if finished.exception is not None and not isinstance(finished.exception, SystemExit):
+        raise finished.exception
+    return finished
+
+
+def predict(photos: Path, *words: str, given: str | None = None) -> Result:
+    return nsnet(photos.parent, "predict", *words, given=given)
 
 
 def test_rejected_files_are_rows_with_a_reason(photos: Path) -> None:
@@ -48,7 +59,7 @@ def test_rejected_files_are_rows_with_a_reason(photos: Path) -> None:
     assert [float(line["score"]) for line in lines[1:4]] == [row["score"] for row in scored]
     for finished in shown.values():
         told = finished.stderr.splitlines()
-        assert finished.returncode == 3
+        assert finished.exit_code == 3
         assert told[0].startswith("nsnet, trained on unbiased, clean, seed 0 (run 69d9ef9f2a0d); threshold 0.5767, 8")
         assert told[1] == WORLD and "NOT MEANINGFUL: real pictures (yours)" in told[2]
         assert told[3:5] == [f"rejected: {row['path']}: {row['reason']}" for row in rejected]
@@ -58,22 +69,17 @@ def test_rejected_files_are_rows_with_a_reason(photos: Path) -> None:
 def test_the_table_is_for_people(photos: Path) -> None:
     finished = predict(photos, "photos/0.png", "photos/1.png", "--detector", "univfd")
     header, *rows = (line.split() for line in finished.stdout.splitlines())
-    assert finished.returncode == 0 and header == ["path", "score", "low", "high", "decision"]
+    assert finished.exit_code == 0 and header == ["path", "score", "low", "high", "decision"]
     assert [row[0] for row in rows] == ["photos/0.png", "photos/1.png"]
     assert all(row[1] == row[2] == row[3] and row[4] in ("fake", "real") for row in rows)
     assert "threshold 0.4327, 1 draws" in finished.stderr
 
 
 def test_names_come_from_stdin(photos: Path) -> None:
-    words = [sys.executable, "-m", "nsnet.cli.main"]
-    script = "import sys; from nsnet.cli.main import app; sys.argv[0] = 'nsnet'; app()"
-    words = [sys.executable, "-c", script, "predict", "-", "--detector", "univfd", "--format", "jsonl"]
     listed = "photos/2.png\n\nphotos/gone.png\n"
-    finished = subprocess.run(
-        words, input=listed, cwd=photos.parent, env=environment(ROOT), capture_output=True, text=True
-    )
+    finished = predict(photos, "-", "--detector", "univfd", "--format", "jsonl", given=listed)
     rows = [json.loads(line) for line in finished.stdout.splitlines()]
-    assert finished.returncode == 3, finished.stderr
+    assert finished.exit_code == 3
     assert [row["path"] for row in rows] == ["photos/2.png", "photos/gone.png"]
     assert rows[1]["reason"] == "unreadable: No such file or directory"
 
@@ -96,7 +102,7 @@ def test_names_come_from_stdin(photos: Path) -> None:
 )
 def test_exit_codes(photos: Path, words: list[str], code: int, told: str) -> None:
     finished = predict(photos, *words)
-    assert finished.returncode == code and told in finished.stderr and "Traceback" not in finished.stderr
+    assert finished.exit_code == code and told in finished.stderr and "Traceback" not in finished.stderr
     assert code == 1 or "pictures in" not in finished.stderr
 
 
@@ -109,7 +115,7 @@ def test_a_threshold_of_ones_own(photos: Path) -> None:
 
 
 def test_detectors_are_listed(photos: Path) -> None:
-    finished = run(photos.parent, "nsnet", "detectors", project=ROOT)
+    finished = nsnet(photos.parent, "detectors")
     header, *rows = (line.split() for line in finished.stdout.splitlines())
     names = ["detector", "kind", "view", "null_space", "training_set", "train_condition", "seed", "threshold"]
     assert header == [*names, "validation_acc", "world"]
@@ -119,19 +125,18 @@ def test_detectors_are_listed(photos: Path) -> None:
 
 def test_a_projects_own_detectors_are_asked(project: Path, photos: Path) -> None:
     runs = pl.read_parquet(project / "artifacts/train/runs.parquet")
-    words = ["nsnet", "--project", str(project)]
-    listed = run(photos.parent, *words, "detectors", project=project)
+    named = ["--project", str(project)]
+    listed = nsnet(photos.parent, *named, "detectors")
     assert len(listed.stdout.splitlines()) == 1 + runs.height
-    several = run(photos.parent, *words, "predict", "photos", check=False, project=project)
-    assert several.returncode == 1 and "more than one training set: biased, unbiased" in several.stderr
-    chosen = ["predict", "photos/0.png", "--training-set", "biased", "--seed", "1", "--format", "jsonl"]
-    row = json.loads(run(photos.parent, *words, *chosen, project=project).stdout)
+    several = nsnet(photos.parent, *named, "predict", "photos")
+    assert several.exit_code == 1 and "more than one training set: biased, unbiased" in several.stderr
+    chosen = ["--training-set", "biased", "--seed", "1", "--format", "jsonl"]
+    row = json.loads(nsnet(photos.parent, *named, "predict", "photos/0.png", *chosen).stdout)
     mine = runs.filter(detector="nsnet", training_set="biased", seed=1)
     assert row["run_id"] == mine["run_id"].item() and row["threshold"] == mine["threshold"].item()
-    # From inside of it, and for a folder of exports.
-    again = run(project, "nsnet", "predict", str(photos / "0.png"), *chosen[2:])
-    assert json.loads(again.stdout)["score"] == row["score"]
+    # From inside of it, in a process of its own; and for a folder of exports.
+    inside = run(project, "nsnet", "predict", str(photos / "0.png"), *chosen)
+    assert json.loads(inside.stdout) == row | {"path": str(photos / "0.png")}
     exported = photos.parent / "exported"
-    run(project, "nsnet", "runs", "export", str(exported), "--detector", "nsnet", "--training-set", "biased")
-    words = ["photos/0.png", "--detectors", "exported", "--seed", "1", "--format", "jsonl"]
-    assert json.loads(predict(photos, *words).stdout) == row
+    nsnet(project, "runs", "export", str(exported), "--detector", "nsnet", "--training-set", "biased")
+    assert json.loads(predict(photos, "photos/0.png", "--detectors", "exported", *chosen).stdout) == row

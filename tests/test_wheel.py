@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -27,13 +26,14 @@ print(json.dumps([nsnet.__file__, said.score, said.decision, said.world]))
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of packages of a prefix of its own: the layout that an environment has, without its dependencies."""
+    pytest.importorskip("setuptools", "77", reason="without network, a wheel is built with the setuptools that is here")
     folder = tmp_path_factory.mktemp("wheel")
     for name in run(ROOT, "git", "ls-files").stdout.splitlines():  # a build leaves files among its sources
         if (ROOT / name).is_file():
             (folder / "source" / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / "source" / name)
     pip = [sys.executable, "-m", "pip"]
-    built = run(
+    run(
         folder / "source",
         *(*pip, "wheel", "--quiet", "--no-deps", "--no-index", "--no-build-isolation", "--wheel-dir", str(folder), "."),
         project=folder,
@@ -42,7 +42,6 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ["--quiet", "--no-deps", "--no-index", "--ignore-installed", "--no-warn-script-location"]
     run(folder, *pip, "install", *options, "--prefix", str(folder / "prefix"), str(wheel), project=folder)
     shutil.rmtree(folder / "source")
-    assert built.returncode == 0
     return Path(sysconfig.get_path("purelib", vars={"base": str(folder / "prefix")}))
 
 
@@ -76,4 +75,4 @@ def test_an_installed_package_makes_a_project(installed: Path, tmp_path: Path) -
         ["dvc", "stage", "list"], cwd=tmp_path / "mine", env=settings, capture_output=True, text=True, check=True
     )
     assert "lab" in stages.stdout and "evaluate" in stages.stdout
-    assert os.listdir(tmp_path) == ["mine"]
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
