@@ -42,7 +42,12 @@ def export(folder: Path, name: str, settings: DetectorSettings, backbone: Backbo
             parameter.data += torch.randn(parameter.shape, generator=generator) * 0.2
     paths = Paths(folder)
     paths.detectors.mkdir(parents=True)
-    facts = {"kind": settings.kind, "view": settings.view, "params": settings.model_dump_json(), "run_id": name}
+    facts: dict[str, Any] = {
+        "kind": settings.kind,
+        "view": settings.view,
+        "params": settings.model_dump_json(),
+        "run_id": name,
+    }
     facts |= {"backbone": json.dumps(backbone.record), "backbone_id": backbone.id, "detector": name, "seed": seed}
     sha256 = save_detector(detector, settings, context, paths.detectors / f"{name}.safetensors")
     write_table(Runs, table(shipped(**facts, threshold=0.5, detector_sha256=sha256)), paths.table(Runs))

@@ -120,8 +120,16 @@ def test_settings_that_mean_nothing_are_refused(name: str, value: float) -> None
         nsnet.load("cnn-control", **values)
 
 
-def test_threads_leave_the_filters_of_warnings_as_they_were(tmp_path: Path) -> None:
+def test_threads_change_neither_order_nor_scores_nor_the_filters_of_warnings(tmp_path: Path) -> None:
     paths = [draw(tmp_path / f"{seed}.jpg", seed) for seed in range(40)]
-    detector, before = nsnet.load("univfd", workers=8), list(warnings.filters)
-    detector.predict(paths)
+    detector, before = nsnet.load("nsnet", workers=8), list(warnings.filters)
+    said = detector.predict(paths)
+    assert warnings.filters == before
+    alone = nsnet.load("nsnet", workers=1).predict(paths)
+    assert [one.path for one in said] == [one.path for one in alone] == [str(path) for path in paths]
+    # Products of matrices by more threads are sums in another order: some 1e-6 of logits up to 30.
+    np.testing.assert_allclose([one.score for one in said], [one.score for one in alone], rtol=1e-4)
+    stream = detector.stream(paths)
+    next(stream)
+    stream.close()  # type: ignore[attr-defined]  # a generator
     assert warnings.filters == before

@@ -54,7 +54,7 @@ def predict(
     ] = None,
     format: Annotated[Format, typer.Option(help="How to print rows; jsonl as they come.")] = Format.table,
     workers: Annotated[
-        int | None, typer.Option(help="Threads that read and decode; one a core if left out.", min=1)
+        int | None, typer.Option(help="Threads that decode and score; one a core if left out.", min=1)
     ] = None,
 ) -> None:
     """Score pictures with a trained detector; no labels, no project and no earlier step are needed.

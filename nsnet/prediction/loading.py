@@ -125,7 +125,7 @@ def load(
         project, detectors: folders, as `trained_detectors`.
         draws: mosaics of each picture; other views have one.
         threshold: a score from here on is called fake; None takes the run's own.
-        workers: threads that read and decode; one a core if None.
+        workers: threads that decode and score; one a core if None.
 
     Returns:
         The detector, on the GPU if there is one.

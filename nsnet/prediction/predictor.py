@@ -1,4 +1,9 @@
-"""Pictures to predictions: read and decoded in threads, scored together, a bad file named and passed over."""
+"""Pictures to predictions: read, decoded and scored in threads, a bad file named and passed over.
+
+As in nsnet.features.extraction, each thread does whole groups of pictures and torch gets its
+share of the cores: on a busy machine, passes that want all cores beside threads that decode
+wait for each other, and took ten times as long.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +71,7 @@ class Predictor:
             run: its row of the table runs.
             draws: mosaics of each picture that are asked for; the first are the ones that detectors are tested on.
             threshold: None takes the one that was chosen on the run's validation split.
-            workers: threads that read and decode; one a core if None.
+            workers: threads that decode and score; one a core if None.
 
         Raises:
             ValueError: no draws, no workers, or a threshold that is no probability.
@@ -127,7 +132,7 @@ class Predictor:
         return np.stack([1 - scores, scores], axis=1)
 
     def stream(self, pictures: Iterable[Picture]) -> Iterator[Prediction | Rejection]:
-        """Score pictures as they come, a few read ahead.
+        """Score pictures as they come, in threads, a few groups ahead of the one that is asked for.
 
         Args:
             pictures: as of `predict`.
@@ -135,19 +140,37 @@ class Predictor:
         Yields:
             What is said of each, in order: a prediction, or why there is none.
         """
-        together = max(1, TOGETHER // self.draws)
-        # Decoding catches warnings in each thread, and threads that end in another order than they began leave
-        # their filters behind: this puts back those that were there.
-        with (
-            warnings.catch_warnings(),
-            ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-        ):
-            shown = ahead(pool, self._show, pictures, together + self._workers)
-            while group := list(itertools.islice(shown, together)):
-                yield from self._judged(group)
+        with warnings.catch_warnings():
+            # Decoding catches warnings in each thread, and threads that end in another order than they began leave
+            # their filters behind: leaving this block puts back those that were there.
+            groups = self._groups(pictures)
+            first = list(itertools.islice(groups, 2))
+            groups = itertools.chain(first, groups)
+            if len(first) < 2 or self._workers == 1:  # one group alone has all cores
+                for group in groups:
+                    yield from self._said(group)
+                return
+            share = max(1, (os.cpu_count() or 1) // self._workers)
+            # OpenMP keeps a thread count for each thread.
+            with ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+                for said in ahead(pool, self._said, groups, self._workers + 1):
+                    yield from said
+
+    def _groups(self, pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
+        rest = iter(pictures)
+        while group := list(itertools.islice(rest, max(1, TOGETHER // self.draws))):
+            yield group
+
+    def _said(self, pictures: Sequence[Picture]) -> list[Prediction | Rejection]:
+        """What is said of a group of pictures; runs in threads."""
+        shown = [self._show(picture) for picture in pictures]
+        views = [view for one in shown if isinstance(one, _Shown) for view in one.views]
+        scores = self._scorer.score(views).reshape(-1, self.draws) if views else np.empty((0, self.draws))
+        rows = zip(*(ends.tolist() for ends in pooled(scores)), strict=True)
+        return [self._prediction(one.path, *next(rows)) if isinstance(one, _Shown) else one for one in shown]
 
     def _show(self, picture: Picture) -> _Shown | Rejection:
-        """The views of a picture, or what is wrong with it; runs in threads."""
+        """The views of a picture, or what is wrong with it."""
         keys = [Key(self._scorer.needs.view, draw) for draw in range(self.draws)]
         if isinstance(picture, Image.Image):
             return self._show_open(picture, keys)
@@ -171,13 +194,6 @@ class Predictor:
             return Rejection(None, f"cannot be decoded: {error}")
         name = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
         return _Shown(None, [make_view(key.view, pixels, name, key.draw, self._scorer.views) for key in keys])
-
-    def _judged(self, group: Sequence[_Shown | Rejection]) -> Iterator[Prediction | Rejection]:
-        views = [view for one in group if isinstance(one, _Shown) for view in one.views]
-        scores = self._scorer.score(views).reshape(-1, self.draws) if views else np.empty((0, self.draws))
-        rows = zip(*(ends.tolist() for ends in pooled(scores)), strict=True)
-        for one in group:
-            yield self._prediction(one.path, *next(rows)) if isinstance(one, _Shown) else one
 
     def _prediction(self, path: str | None, score: float, low: float, high: float) -> Prediction:
         run, decision = self.run, decide(low, high, self.threshold)
