@@ -1,8 +1,7 @@
 """Pictures to predictions: read, decoded and scored in threads, a bad file named and passed over.
 
-As in nsnet.features.extraction, each thread does whole groups of pictures and torch gets its
-share of the cores: on a busy machine, passes that want all cores beside threads that decode
-wait for each other, and took ten times as long.
+As in nsnet.features.extraction, a thread does whole groups and torch gets its share of the cores: passes
+that want all cores beside threads that decode took ten times as long on a busy machine.
 """
 
 from __future__ import annotations
@@ -67,8 +66,7 @@ class Predictor:
         """Wrap a loaded detector; `nsnet.load` does.
 
         Args:
-            scorer: the detector.
-            run: its row of the table runs.
+            scorer, run: the detector, and its row of the table runs.
             draws: mosaics of each picture that are asked for; the first are the ones that detectors are tested on.
             threshold: None takes the one that was chosen on the run's validation split.
             workers: threads that decode and score; one a core if None.
@@ -198,5 +196,5 @@ class Predictor:
     def _prediction(self, path: str | None, score: float, low: float, high: float) -> Prediction:
         run, decision = self.run, decide(low, high, self.threshold)
         names = {name: run[name] for name in ("detector", "training_set", "train_condition", "seed", "run_id")}
-        world = run["origin"].partition(":")[0]
-        return Prediction(path, score, low, high, decision, self.threshold, self.draws, **names, world=world)
+        names["world"] = run["origin"].partition(":")[0]
+        return Prediction(path, score, low, high, decision, self.threshold, self.draws, **names)
