@@ -1,1 +1,35 @@
-"""nsnet: detectors of AI-generated images, trained, tested and compared as a reproducible pipeline."""
+"""nsnet: detectors of AI-generated images, trained, tested and compared as a reproducible pipeline.
+
+For one picture, in Python:
+
+    import nsnet
+
+    detector = nsnet.load("nsnet")
+    detector.predict("a.jpg")  # a nsnet.Prediction: score, low, high, decision
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nsnet.prediction.loading import load
+    from nsnet.prediction.predictions import Prediction, Rejection
+    from nsnet.prediction.predictor import Predictor
+
+__all__ = ["Prediction", "Predictor", "Rejection", "load"]
+
+# Where they are, by name: imported when they are first asked for, since they bring in torch.
+_PLACES = {
+    "load": "nsnet.prediction.loading",
+    "Prediction": "nsnet.prediction.predictions",
+    "Predictor": "nsnet.prediction.predictor",
+    "Rejection": "nsnet.prediction.predictions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PLACES[name]), name)

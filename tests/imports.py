@@ -18,9 +18,15 @@ def module_file(name: str) -> Path | None:
 
 
 def direct_imports(file: Path) -> set[str]:
-    """Dotted names of nsnet modules that a file imports anywhere, in functions too."""
+    """Dotted names of nsnet modules that a file imports anywhere, in functions too; not for type checkers alone."""
     found: set[str] = set()
-    for node in ast.walk(ast.parse((ROOT / file).read_text())):
+    pending: list[ast.AST] = [ast.parse((ROOT / file).read_text())]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            pending += node.orelse
+            continue
+        pending += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

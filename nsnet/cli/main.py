@@ -13,6 +13,7 @@ from nsnet.cli.data import app as data_app
 from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
 from nsnet.cli.pictures import app as pictures_app
+from nsnet.cli.prediction import app as prediction_app
 from nsnet.cli.profile import app as profile_app
 from nsnet.cli.project import known_project, project, use_project
 from nsnet.cli.runs import app as runs_app
@@ -20,6 +21,7 @@ from nsnet.cli.suites import app as suites_app
 from nsnet.core.console import clear_errors, print_table
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(prediction_app)
 app.add_typer(pictures_app)
 app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
