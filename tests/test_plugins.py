@@ -11,50 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-PLUGIN = '''
-from typing import ClassVar, Literal
-
-import torch
-
-from nsnet.detectors.protocol import Needs
-from nsnet.detectors.settings import DetectorSettings
-
-
-class CentroidSettings(DetectorSettings):
-    kind: Literal["centroid"] = "centroid"
-    sharpness: float = 4.0
-
-
-class CentroidDetector:
-    """Nearer to the mean fake, or to the mean real?"""
-
-    Settings: ClassVar[type[CentroidSettings]] = CentroidSettings
-
-    def __init__(self, settings, context):
-        self.settings = settings
-        self.means = torch.nn.Linear(context.width, 2, bias=False)
-
-    @staticmethod
-    def needs(settings):
-        return Needs("features", settings.view)
-
-    def fit(self, train, validation, trainer):
-        rows = torch.cat(list(trainer.batches(train, 100)))
-        labels = torch.from_numpy(train.labels)
-        with torch.no_grad():
-            for label in (0, 1):
-                self.means.weight[label] = rows[labels == label].mean(dim=0)
-        return {}
-
-    def score(self, batches):
-        with torch.inference_mode():
-            parts = [torch.cdist(batch.double(), self.means.weight.double()) for batch in batches]
-        real, fake = torch.cat(parts).T
-        return torch.sigmoid(self.settings.sharpness * (real - fake)).numpy()
-
-    def module(self):
-        return self.means
-'''
+# The one that README shows.
+PLUGIN = (ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
 SCRIPT = """
 import sys
 from pathlib import Path
