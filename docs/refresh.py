@@ -3,8 +3,8 @@
     python docs/refresh.py            # after `make repro`: tables and the output of queries
     python docs/refresh.py --check    # do the pages say what the committed tables say?
 
-A line `<!-- table: docs/tables/NAME.sql -->` stands before each table that a query over CSV files makes. Output that is
-shown as a table below `$ nsnet query ...` or `$ nsnet lab ...` is that command's.
+A line `<!-- table: docs/tables/NAME.sql -->` stands before each table that a query over CSV files makes. Tables below
+`$ nsnet query ...`, `$ nsnet lab ...` or `<!-- output: nsnet ... -->` are what that command prints.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from nsnet.core.printing import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n)((?:\|.*\n)*)")
-OUTPUT = re.compile(r"(\$ (nsnet (?:query|lab) .*)\n)((?:\|.*\n)+)")
+OUTPUT = re.compile(r"((?:\$ |<!-- output: )(nsnet (?:query|lab) .*?)(?: -->)?\n)((?:\|.*\n|\n(?=\|))+)")
 MACROS = """
     CREATE MACRO number(value) AS printf('%.3f', value);
     CREATE MACRO ends(low, high) AS printf('%.3f..%.3f', low, high);
@@ -65,7 +65,8 @@ def with_output(text: str) -> str:
 
     def ran(found: re.Match[str]) -> str:
         done = subprocess.run(["bash", "-c", found[2]], cwd=ROOT, capture_output=True, text=True, check=True)
-        return found[1] + "".join(line + "\n" for line in done.stdout.splitlines() if line.startswith("|"))
+        lines = [line for line in done.stdout.splitlines() if line.startswith("|") or not line]
+        return found[1] + "\n".join(lines).strip("\n") + "\n"
 
     return OUTPUT.sub(ran, text)
 

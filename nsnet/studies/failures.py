@@ -61,15 +61,22 @@ def failures(study: NullSpaceStudy, families: dict[str, str]) -> pl.DataFrame:
 def by_family(found: pl.DataFrame) -> pl.DataFrame:
     """Means of `failures` by family, and how many generators each cause defeats: hardest family first.
 
+    Args:
+        found: from `failures`.
+
     Returns:
-        `unseen`: even who knows the generator stays below 0.8; `other traces`: who knows it reaches 0.8, who does not
-        stays below 0.7.
+        Means, and generators that are `opposite`: who does not know them calls their fakes more real than the reals
+        (AUROC below 0.45); or `unseen`: neither probe reaches 0.8.
     """
-    unseen = pl.col("knows it") < 0.8
-    other = ~unseen & (pl.col("does not") < 0.7)
+    opposite = pl.col("does not") < 0.45
+    unseen = ~opposite & (pl.max_horizontal("knows it", "does not") < 0.8)
     means = pl.col("knows it", "does not", "cosine").mean()
-    counts = pl.len().alias("generators"), unseen.sum().alias("unseen"), other.sum().alias("other traces")
-    return found.group_by("view", "family").agg(counts[0], means, *counts[1:]).sort("does not", "family")
+    counts = pl.len().alias("generators"), opposite.sum().alias("opposite"), unseen.sum().alias("unseen")
+    return (
+        found.group_by("view", "family")
+        .agg(counts[0], means, *counts[1:])
+        .sort("view", "does not", descending=[True, False])
+    )
 
 
 def _probe() -> LogisticRegression:
