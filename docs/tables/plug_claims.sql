@@ -1,27 +1,29 @@
-WITH claims(place, folder, training_set, detector, reference, words) AS (VALUES
-    (1, 'plug', 'biased', 'univfd+mosaic+cross-modal', 'univfd+mosaic', 'linear probe, cross-modal null space, mosaics'),
-    (2, 'plug', 'biased', 'clip-lora+mosaic+cross-modal', 'clip-lora+mosaic', 'LoRA'),
-    (3, 'plug', 'biased', 'effort+mosaic+cross-modal', 'effort+mosaic', 'Effort'),
-    (4, 'plug', 'biased', 'univfd+cross-modal', 'univfd', 'linear probe, crops'),
-    (5, 'plug', 'biased', 'clip-lora+cross-modal', 'clip-lora', 'LoRA'),
-    (6, 'plug', 'biased', 'effort+cross-modal', 'effort', 'Effort'),
-    (7, 'second', 'biased', 'univfd+cross-modal', 'univfd', 'linear probe on EfficientNet-Lite0, crops'),
-    (8, 'second', 'biased', 'univfd+mosaic+cross-modal', 'univfd+mosaic', '... all patches out of order'),
-    (9, 'second', 'biased', 'univfd+random-directions', 'univfd', '... random directions, crops'),
-    (10, 'plug', 'biased', 'effort', 'univfd', 'Effort against a frozen probe, crops'),
-    (11, 'plug', 'unbiased', 'effort', 'univfd', '... without bias'),
-    (12, 'plug', 'unbiased', 'clip-lora', 'univfd', 'LoRA against a frozen probe without bias'),
-    (13, 'plug', 'unbiased', 'cnn-control', 'cnn-crop', 'patch selection for a CNN without CLIP, no bias'),
-    (14, 'plug', 'biased', 'cnn-control', 'cnn-crop', '... under full bias'),
-    (15, 'plug', 'unbiased', 'univfd+mosaic', 'univfd', 'patch selection for a linear probe, no bias'),
-    (16, 'plug', 'unbiased', 'clip-lora+mosaic', 'clip-lora', '... for LoRA')),
+WITH claims(place, training_set, detector, reference, words) AS (VALUES
+    (1, 'biased', 'univfd+mosaic+null-space', 'univfd+mosaic', 'the text null space, linear probe on mosaics'),
+    (2, 'biased', 'clip-lora+mosaic+null-space', 'clip-lora+mosaic', '... LoRA'),
+    (3, 'biased', 'effort+mosaic+null-space', 'effort+mosaic', '... Effort'),
+    (4, 'biased', 'effort+mosaic+null-space', 'univfd+mosaic+null-space', 'Effort against the frozen probe, both with it'),
+    (5, 'biased', 'effort+null-space', 'univfd+null-space', '... on crops'),
+    (6, 'biased', 'effort+mosaic+null-space', 'clip-lora+mosaic+null-space', 'Effort against LoRA, both with it'),
+    (7, 'biased', 'univfd+mosaic+cross-modal', 'univfd+mosaic', 'the cross-modal null space, linear probe on mosaics'),
+    (8, 'biased', 'clip-lora+mosaic+cross-modal', 'clip-lora+mosaic', '... LoRA'),
+    (9, 'biased', 'effort+mosaic+cross-modal', 'effort+mosaic', '... Effort'),
+    (10, 'biased', 'effort+mosaic+cross-modal', 'effort+mosaic+null-space', 'cross-modal against text under Effort'),
+    (11, 'biased', 'effort+cross-modal', 'effort+null-space', '... on crops'),
+    (12, 'biased', 'clip-lora+mosaic+cross-modal', 'univfd+mosaic+cross-modal', 'LoRA undoes the cross-modal null space'),
+    (13, 'biased', 'effort+mosaic+cross-modal', 'univfd+mosaic+cross-modal', '... Effort does not'),
+    (14, 'unbiased', 'effort', 'univfd', 'Effort against the frozen probe without bias, crops'),
+    (15, 'unbiased', 'clip-lora', 'univfd', 'LoRA against it'),
+    (16, 'unbiased', 'univfd+mosaic', 'univfd', 'patch selection alone without bias, linear probe'),
+    (17, 'unbiased', 'clip-lora+mosaic', 'clip-lora', '... LoRA'),
+    (18, 'unbiased', 'effort+mosaic', 'effort', '... Effort'),
+    (19, 'unbiased', 'cnn-control', 'cnn-crop', '... CNN without CLIP')),
 differences AS (
-    SELECT 'plug' AS folder, 'biased' AS training_set, * FROM 'plug/tables/differences_biased.csv'
-    UNION ALL SELECT 'plug', 'unbiased', * FROM 'plug/tables/differences_unbiased.csv'
-    UNION ALL SELECT 'second', 'biased', * FROM 'second/tables/differences_biased.csv')
+    SELECT 'biased' AS training_set, * FROM 'plug/tables/differences_biased.csv'
+    UNION ALL SELECT 'unbiased', * FROM 'plug/tables/differences_unbiased.csv')
 SELECT CASE training_set WHEN 'biased' THEN 'full bias' ELSE 'no bias' END AS trained, detector, reference AS minus,
        within(difference, difference_low, difference_high) AS acc,
        ends(difference_population_low, difference_population_high) AS "another generator", words AS "what differs"
-FROM claims LEFT JOIN differences USING (folder, training_set, detector, reference)
+FROM claims LEFT JOIN differences USING (training_set, detector, reference)
 WHERE "group" = 'held-out' AND metric = 'acc'
 ORDER BY place
