@@ -17,6 +17,7 @@ from nsnet.lab.corpus import make_picture, plan
 from nsnet.params import Params
 from nsnet.prediction.draws import decide, pooled
 from nsnet.prediction.scorer import Scorer
+from nsnet.training.exports import SHIPPED
 
 
 def test_intervals_are_those_of_the_textbook(rng: np.random.Generator) -> None:
@@ -44,7 +45,7 @@ def test_one_more_draw_lies_within_95_times_of_100(draws: int, rng: np.random.Ge
 @pytest.mark.parametrize("name", ["nsnet", "cnn-control"])
 def test_one_more_mosaic_lies_within_as_often(name: str, params: Params) -> None:
     """The logits of real mosaics are near enough to normal: shipped detectors on pictures of the lab."""
-    detector = load(name)
+    detector = load(name, detectors=SHIPPED.root)
     scorer: Scorer = detector._scorer
     tested = [picture for picture in plan(params.lab) if picture.split == "test"]
     held = []
