@@ -73,3 +73,12 @@ CONTENT = np.arange(48) % 3 == 0
 def fitted(detector: LoraDetector, shown: Any, runner: Any) -> LoraDetector:
     detector.fit(shown, shown, runner)
     return detector
+
+
+def striped(rng: np.random.Generator, count: int) -> PixelExamples:
+    """Noise; of fakes every second column, of reals every second row is a little brighter."""
+    labels = rng.integers(0, 2, count)
+    pixels = rng.integers(0, 225, (count, 32, 32, 3), dtype=np.uint8)
+    pixels[labels == 1, :, ::2] += 30
+    pixels[labels == 0, ::2] += 30
+    return PixelExamples([pixels], labels)

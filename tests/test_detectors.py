@@ -44,13 +44,13 @@ def test_plain_head_equals_logistic_regression(rng: np.random.Generator, share: 
     rows, labels = rows[kept], labels[kept]
     noisy = np.where(rng.random(len(labels)) < 0.2, 1 - labels, labels)  # not separable: a finite optimum
     check = features(rng, 300, 0.2)
-    settings = linear(weight_decay=[0.0], epochs=2000, batch=len(rows), lr=0.03)
+    settings = linear(weight_decay=[0.0], epochs=2000, batch=len(rows), lr=0.01)
     detector = LinearDetector(settings, context())
     detector.fit(examples(rows, noisy), examples(*check), Runner(CPU, 0))
     exact = LogisticRegression(C=1e8, max_iter=10000, tol=1e-8, class_weight="balanced").fit(unit(rows), noisy)
-    # float32 gradients stall Adam near the optimum that LBFGS finds: 3e-4 to 1.2e-3 away, by the processor's kernels.
+    # float32 gradients stall Adam at some 4e-4 from the optimum that LBFGS finds; steps of 0.03 left it 1.2e-3 away.
     expected = exact.predict_proba(unit(check[0]))[:, 1]
-    np.testing.assert_allclose(scored(detector, examples(*check)), expected, atol=5e-3)
+    np.testing.assert_allclose(scored(detector, examples(*check)), expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("contrastive", [True, False])

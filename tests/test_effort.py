@@ -16,8 +16,7 @@ from nsnet.detectors.files import load_detector, save_detector
 from nsnet.detectors.settings import EffortSettings
 from nsnet.detectors.tuning.effort import EffortDetector, SplitLinear, split_layers
 from nsnet.training.runner import Runner
-from tests.lora import LAYERS, SmallTower, lora_context, transformer
-from tests.test_lora import striped
+from tests.lora import LAYERS, SmallTower, lora_context, striped, transformer
 from tests.training import CPU, RECORD, scored
 
 pytestmark = pytest.mark.usefixtures("single_thread")

@@ -21,10 +21,9 @@ from nsnet.detectors.files import load_detector, save_detector
 from nsnet.detectors.tuning.attention import split_attention
 from nsnet.detectors.tuning.lora import LoraDetector, adapted
 from nsnet.training.checkpoints import Checkpoint, Place
-from nsnet.training.examples import PixelExamples
 from nsnet.training.runner import Compute, Runner
 from tests.conftest import ROOT, environment
-from tests.lora import ALL, LAYERS, SmallTower, fitted, lora, lora_context, transformer
+from tests.lora import ALL, LAYERS, SmallTower, fitted, lora, lora_context, striped, transformer
 from tests.training import CPU, RECORD, WIDTH, Stopped, pictures, scored
 
 pytestmark = pytest.mark.usefixtures("single_thread")
@@ -105,15 +104,6 @@ def test_merged_adapters_make_the_same_features(rng: np.random.Generator) -> Non
         own = frozen.visual(frozen.normalised(pixels))
     torch.testing.assert_close(together, apart, rtol=1e-4, atol=1e-5)  # (W + B A) x against W x + B (A x), float32
     assert (apart - own).abs().max() > 0.05  # adapters do something
-
-
-def striped(rng: np.random.Generator, count: int) -> PixelExamples:
-    """Noise; of fakes every second column, of reals every second row is a little brighter."""
-    labels = rng.integers(0, 2, count)
-    pixels = rng.integers(0, 225, (count, 32, 32, 3), dtype=np.uint8)
-    pixels[labels == 1, :, ::2] += 30
-    pixels[labels == 0, ::2] += 30
-    return PixelExamples([pixels], labels)
 
 
 def test_a_detector_learns_and_comes_back_from_its_file(rng: np.random.Generator, tmp_path: Path) -> None:

@@ -19,8 +19,7 @@ from nsnet.params import load_params
 from nsnet.profiles import use_profile
 from nsnet.training.runner import Compute, Runner
 from tests.conftest import ROOT, change, run
-from tests.lora import fitted, lora, lora_context
-from tests.test_lora import striped
+from tests.lora import fitted, lora, lora_context, striped
 from tests.training import scored
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from nsnet.cli.main import app
 from nsnet.prediction.predictions import COLUMNS
 from tests.conftest import run
-from tests.test_predictor import SHIPPED_NSNET
+from tests.predictors import shipped
 from tests.trees import draw
 
 WORLD = "LAB: simulated generators and a small CLIP of our own; not a published benchmark"
@@ -60,10 +60,8 @@ def test_rejected_files_are_rows_with_a_reason(photos: Path) -> None:
     for finished in shown.values():
         told = finished.stderr.splitlines()
         assert finished.exit_code == 3
-        run_id, threshold = SHIPPED_NSNET["run_id"], SHIPPED_NSNET["threshold"]
-        assert (
-            told[0] == f"nsnet, trained on unbiased, clean, seed 0 (run {run_id}); threshold {threshold:.4g}, 8 draws"
-        )
+        facts = "nsnet, trained on unbiased, clean, seed 0 (run {run_id}); threshold {threshold:.4g}, 8 draws"
+        assert told[0] == facts.format(**shipped())
         assert told[1] == WORLD and "NOT MEANINGFUL: real pictures (yours)" in told[2]
         assert told[3:5] == [f"rejected: {row['path']}: {row['reason']}" for row in rejected]
         assert told[5].startswith("5 pictures in = 3 scored + 2 rejected, ") and told[5].endswith(" pictures/s")

@@ -23,14 +23,11 @@ from nsnet.features.views import make_view
 from nsnet.params import Params
 from nsnet.training.exports import SHIPPED
 from tests.lora import lora
-from tests.predictors import export
+from tests.predictors import export, shipped
 from tests.trees import draw
 
-SHIPPED_NSNET = (
-    pl.read_parquet(SHIPPED.root / "artifacts/train/runs.parquet").filter(detector="nsnet").row(0, named=True)
-)
 # Wherever the tests run: the folder may be a project with detectors of its own.
-shipped = partial(nsnet.load, detectors=SHIPPED.root)
+load = partial(nsnet.load, detectors=SHIPPED.root)
 
 
 @pytest.mark.parametrize("name", ["nsnet", "univfd", "cnn-control"])
@@ -72,7 +69,7 @@ def test_bad_files_are_named_and_the_rest_go_on(tmp_path: Path) -> None:
     good = [draw(tmp_path / f"{seed}.png", seed) for seed in range(5)]
     empty, tiny = tmp_path / "empty.png", draw(tmp_path / "tiny.png", 7, size=(5, 9))
     empty.touch()
-    detector = shipped("univfd", workers=2)
+    detector = load("univfd", workers=2)
     said = list(detector.stream([good[0], empty, *good[1:], tiny, "gone.jpg"]))
     reasons = [one.reason if isinstance(one, nsnet.Rejection) else None for one in said]
     assert [number for number, reason in enumerate(reasons) if reason] == [1, 6, 7]
@@ -85,11 +82,11 @@ def test_bad_files_are_named_and_the_rest_go_on(tmp_path: Path) -> None:
 
 def test_one_several_open_and_probabilities(tmp_path: Path) -> None:
     paths = [draw(tmp_path / f"{seed}.png", seed) for seed in range(3)]
-    detector = shipped()
+    detector = load()
     one = detector.predict(str(paths[1]))
     assert isinstance(one, nsnet.Prediction) and one.low < one.score < one.high
     facts = (one.detector, one.training_set, one.train_condition, one.seed, one.run_id, one.world, one.draws)
-    assert facts == ("nsnet", "unbiased", "clean", 0, SHIPPED_NSNET["run_id"], "LAB", 8)
+    assert facts == ("nsnet", "unbiased", "clean", 0, shipped()["run_id"], "LAB", 8)
     with pytest.raises(FrozenInstanceError):
         one.score = 0.5  # type: ignore[misc]
     together = detector.predict(paths)
@@ -102,7 +99,7 @@ def test_one_several_open_and_probabilities(tmp_path: Path) -> None:
 
 def test_open_pictures_are_scored_by_their_pixels(tmp_path: Path) -> None:
     path = draw(tmp_path / "a.png", 1)
-    crops = shipped("univfd")
+    crops = load("univfd")
     with Image.open(path) as opened:
         said = crops.predict(opened)
     assert said.path is None and said.score == crops.predict(path).score and crops.draws == 1
@@ -116,24 +113,24 @@ def test_open_pictures_are_scored_by_their_pixels(tmp_path: Path) -> None:
 
 def test_thresholds_decide(tmp_path: Path) -> None:
     path = draw(tmp_path / "a.png", 1)
-    said = shipped("cnn-control").predict(path)
+    said = load("cnn-control").predict(path)
     for threshold, decision in ((said.low / 2, "fake"), (said.score, "unsure"), (said.high * 1.01, "real")):
-        assert shipped("cnn-control", threshold=threshold).predict(path).decision == decision
+        assert load("cnn-control", threshold=threshold).predict(path).decision == decision
 
 
 @pytest.mark.parametrize(("name", "value"), [("threshold", 1.5), ("draws", 0), ("workers", 0)])
 def test_settings_that_mean_nothing_are_refused(name: str, value: float) -> None:
     values: dict[str, Any] = {name: value}
     with pytest.raises(ValueError, match=f"{name}: expected"):
-        shipped("cnn-control", **values)
+        load("cnn-control", **values)
 
 
 def test_threads_change_neither_order_nor_scores_nor_the_filters_of_warnings(tmp_path: Path) -> None:
     paths = [draw(tmp_path / f"{seed}.jpg", seed) for seed in range(40)]
-    detector, before = shipped("nsnet", workers=8), list(warnings.filters)
+    detector, before = load("nsnet", workers=8), list(warnings.filters)
     said = detector.predict(paths)
     assert warnings.filters == before
-    alone = shipped("nsnet", workers=1).predict(paths)
+    alone = load("nsnet", workers=1).predict(paths)
     assert [one.path for one in said] == [one.path for one in alone] == [str(path) for path in paths]
     # Products of matrices by more threads are sums in another order: some 1e-6 of logits up to 30.
     np.testing.assert_allclose([one.score for one in said], [one.score for one in alone], rtol=1e-4)

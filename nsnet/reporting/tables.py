@@ -120,6 +120,7 @@ REPORTS = (
         ("suite", "condition", "training_set", "train_condition", "kind", "view", "detector"),
         each=False,
         layout=Pivot(("suite", "condition", "training_set", "train_condition", "kind", "view"), "null_space", "acc"),
+        # Heads, one kind that moves and a control stand beside each other in the ablation.
         condition="SELECT count(DISTINCT kind) > 3 FROM plug_and_play",
         note="One part at a time: no contrastive loss, no adapter, the null space as it was estimated. Mean held-out"
         " accuracy; paired differences are in the tables differences.",
