@@ -27,6 +27,7 @@ from nsnet.core.printing import markdown_table
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n)((?:\|.*\n)*)")
 OUTPUT = re.compile(r"((?:\$ |<!-- output: )(nsnet (?:query|lab) .*?)(?: -->)?\n)((?:\|.*\n|\n(?=\|))+)")
+FILE = re.compile(r"'([\w/]+\.csv)'")
 MACROS = """
     CREATE MACRO number(value) AS printf('%.3f', value);
     CREATE MACRO ends(low, high) AS printf('%.3f..%.3f', low, high);
@@ -55,8 +56,9 @@ def with_tables(text: str, tables: Path) -> str:
         with duckdb.connect() as connection:
             connection.execute(MACROS)
             connection.execute("SET threads = 1")  # sums in one order round one way
-            connection.execute("SET file_search_path = ?", [str(tables)])
-            rows = connection.sql((ROOT / found[2]).read_text("utf-8")).pl()
+            # In full: a relative name would be looked up in the folder at hand first, with this machine's tables in it.
+            query = FILE.sub(lambda name: f"'{tables.resolve() / name[1]}'", (ROOT / found[2]).read_text("utf-8"))
+            rows = connection.sql(query).pl()
         return found[1] + markdown_table(rows)
 
     return TABLE.sub(made, text)

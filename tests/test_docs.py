@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import importlib.util
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,3 +50,15 @@ def test_a_figure_that_is_not_the_tables_is_seen() -> None:
     forged = page.replace(row, row.replace("0.", "9.", 1))
     assert forged != page
     assert module.with_tables(forged, ROOT) == module.with_tables(page, ROOT) != forged
+
+
+def test_tables_are_those_of_the_folder_and_not_of_this_machines_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    shutil.copytree(ROOT / "tables", tmp_path / "tables")
+    text = (tmp_path / "tables/leaderboard_biased.csv").read_text()
+    (tmp_path / "tables/leaderboard_biased.csv").write_text(text.replace(",nsnet,", ",forged,"))
+    page = "<!-- table: docs/tables/leaderboard.sql -->\n"
+    assert "| forged |" in refresh().with_tables(page, tmp_path)
+    assert "| forged |" not in refresh().with_tables(page, ROOT)
