@@ -10,6 +10,7 @@ import pytest
 
 from nsnet.core.paths import Paths
 from nsnet.nightly.data_check import check_data
+from nsnet.nightly.listings import mend_listings
 from nsnet.nightly.lock import ASIDE, mend_lock
 from nsnet.nightly.reproduction import reproduce
 from nsnet.nightly.settings import Nightly
@@ -90,3 +91,21 @@ def test_the_deep_look_comes_round_and_after_a_clock_that_went_back(root: Path) 
     shutil.rmtree(root / "data")
     paths.deep_check.unlink()
     assert "no data/ yet" in check_data(paths, settings, day) and not paths.deep_check.exists()
+
+
+def test_a_listing_with_a_wrong_bit_is_set_aside_and_made_again(root: Path) -> None:
+    """DVC would end every later run in "failed to reproduce: 'relpath'"."""
+    assert mend_listings(root) == []
+    [listing] = (root / ".dvc/cache/files/md5").glob("??/*.dir")
+    whole = listing.read_bytes()
+    listing.chmod(0o644)
+    listing.write_bytes(whole.replace(b"relpath", b"relpati"))  # JSON still
+    shutil.rmtree(root / "data")
+    assert run(root, "dvc", "checkout", check=False).returncode != 0
+    [sentence] = mend_listings(root)
+    assert "is damaged: set aside" in sentence and not listing.exists()
+    (root / "data").mkdir()
+    (root / "data" / "a.txt").write_text("a")
+    run(root, "dvc", "repro", "--quiet")
+    assert listing.read_bytes() == whole
+    assert mend_listings(root) == []

@@ -150,16 +150,18 @@ def leaderboard() -> None:
 
 @app.command()
 def mend() -> None:
-    """Restore dvc.lock and data.dvc from the last commit where a kill or a full disk left them unreadable.
+    """Restore dvc.lock and data.dvc from the last commit where they are unreadable; set damaged listings of DVC aside.
 
     Example:
 
       nsnet mend && dvc repro
     """
+    from nsnet.nightly.listings import mend_listings
     from nsnet.nightly.lock import mend_lock
 
     with clear_errors():
-        for sentence in mend_lock(known_project().root):
+        root = known_project().root
+        for sentence in [*mend_lock(root), *mend_listings(root)]:
             print(sentence)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from nsnet.nightly.listings import mend_listings
 from nsnet.nightly.lock import mend_lock
 
 
@@ -23,7 +24,7 @@ def reproduce(root: Path, report: Callable[[str], None]) -> None:
     """
     # Stages are started as plain `python`: this interpreter's folder must come first.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for sentence in mend_lock(root):
+    for sentence in [*mend_lock(root), *mend_listings(root)]:
         report(sentence)
     command = [sys.executable, "-m", "dvc", "repro"]
     lines: list[str] = []
