@@ -26,7 +26,13 @@ REALS = {0: range(4), 1: range(3, 8), 2: range(10, 13)}
 
 
 def corpus() -> pl.DataFrame:
-    common = {"suite": "s", "real_pool": "pool", "class_name": None, "caption": None, "caption_source": None}
+    common: dict[str, Any] = {
+        "suite": "s",
+        "real_pool": "pool",
+        "class_name": None,
+        "caption": None,
+        "caption_source": None,
+    }
     common |= {"cluster": None, "in_domain_for": []}
     tested = {"split": "test", "training_set": None, "draw": None}
     real = {"generator": "photos", "family": "real", "label": 0}
@@ -117,7 +123,9 @@ def test_the_mean_is_over_draws_of_the_mean_over_their_held_out_generators(whole
         assert row["ci_low"] < row["value"] < row["ci_high"] and row["n_seeds"] == 3
         assert row["n_generators"] == 4 and row["population_low"] < row["ci_high"]
     pair = found.differences.filter(detector="nsnet", reference="nsnet-plain", **place).row(0, named=True)
-    assert pair["difference"] == pytest.approx(np.mean(np.subtract(*means.values())), abs=1e-12)  # rounding
+    assert pair["difference"] == pytest.approx(
+        np.mean(means["nsnet"]) - np.mean(means["nsnet-plain"]), abs=1e-12
+    )  # rounding
     only = found.means.filter(detector="nsnet", metric="acc", condition="clean", group="generator:s/c")
     assert only["n_seeds"].to_list() == [2]  # draw 2 was trained on c
 

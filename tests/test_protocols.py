@@ -44,8 +44,8 @@ def placed() -> list[Role]:
     for suite, count in (("coco-mini", 40), ("imagenet-samples", 100)):
         for number in range(count):
             caption = "A man." if number % 4 == 0 else "A mangle."
-            facts = (suite, 0, suite, "real", "test", suite, None, None, caption, "dataset")
-            roles.append(Role(f"{suite}/{number}.jpg", *facts))
+            photograph = (suite, 0, suite, "real", "test", suite, None, None, caption, "dataset")
+            roles.append(Role(f"{suite}/{number}.jpg", *photograph))
     return roles
 
 
