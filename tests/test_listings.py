@@ -4,47 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nsnet.corpus.ingest import ingest
 from nsnet.corpus.manifests import listed_roles
-from tests.trees import draw
-
-
-def entry(repo: str, style: str) -> dict[str, Any]:
-    return {
-        "repo": repo,
-        "style": style,
-        "prompt": f"{style}, detailed",
-        "image": f"{repo.rpartition('/')[2]}__{style}.jpg",
-    }
-
-
-def sd_samples(folder: Path, entries: list[dict[str, Any]], there: int) -> None:
-    for seed, one in enumerate(entries[:there]):
-        draw(folder / "images" / one["image"], seed)
-    (folder / "images.json").write_text(json.dumps([*entries, *entries[:1]]))
-
-
-def coco(folder: Path) -> None:
-    for number in (1, 2):
-        draw(folder / "val2017" / f"{number:012d}.jpg", 100 + number)
-    images = [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (1, 2, 3)]
-    told = [(1, 9, "later"), (1, 4, " A man on a boat. "), (2, 5, "A red bus."), (3, 6, "Not here.")]
-    annotations = [{"image_id": image, "id": number, "caption": text} for image, number, text in told]
-    (folder / "annotations").mkdir()
-    (folder / "annotations/captions_val2017.json").write_text(
-        json.dumps({"images": images, "annotations": annotations})
-    )
+from tests.trees import coco, draw, entry, sd_samples
 
 
 def test_suites_are_read_as_they_list_themselves_and_in_part(tmp_path: Path) -> None:
     entries = [entry("Qwen/Qwen-Image", "Cute robot"), entry("someone/New", "Cute robot"), entry("x/Gone", "Hypercar")]
     sd_samples(tmp_path / "sd-samples", entries, 2)
     draw(tmp_path / "sd-samples/images/stray.jpg", 50)
-    coco(tmp_path / "COCO-MINI")
+    coco(tmp_path / "COCO-MINI", [" A man on a boat. ", "A red bus."])
     draw(tmp_path / "imagenet-sample-images/n01440764_great_white_shark.JPEG", 60)
     corpus = ingest(tmp_path, tmp_path / "index.parquet")
     columns = ["suite", "generator", "family", "label", "split", "real_pool", "class_name", "caption", "cluster"]
