@@ -1,4 +1,4 @@
-"""The commands on single pictures, without labels: `nsnet predict` and `nsnet detectors`."""
+"""The command on single pictures, without labels: `nsnet predict`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from nsnet.cli.project import project
+from nsnet.cli.project import Exported, named_project, tell
 from nsnet.core.console import clear_errors, print_table
 
 if TYPE_CHECKING:
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Exported = Annotated[
-    Path | None, typer.Option(help="Folder of `nsnet runs export`; the project's, else the lab's that ship.")
-]
 # Columns of the table on the terminal; the others are the same in every row, and said once.
 SHOWN = ["path", "score", "low", "high", "decision"]
 
@@ -43,7 +38,9 @@ def predict(
         list[str],
         typer.Argument(metavar="PATH...", help="Files, folders, patterns; - for names on stdin, one a line."),
     ],
-    detector: Annotated[str, typer.Option(help="Which one; `nsnet detectors` lists them.")] = "nsnet",
+    detector: Annotated[
+        str | None, typer.Option(help="Which one; `nsnet detectors` lists them; the only one, or nsnet, if left out.")
+    ] = None,
     training_set: Annotated[str | None, typer.Option(help="Needed where it was trained on several.")] = None,
     train_condition: Annotated[str | None, typer.Option(help="Needed where it was trained under several.")] = None,
     seed: Annotated[int | None, typer.Option(help="Training seed; the lowest if left out.")] = None,
@@ -87,13 +84,13 @@ def predict(
             training_set=training_set,
             train_condition=train_condition,
             seed=seed,
-            project=_project(),
+            project=named_project(),
             detectors=detectors,
             draws=draws,
             threshold=threshold,
             workers=workers,
         )
-        _tell(_title(loaded.run, loaded.threshold, loaded.draws))
+        tell(_title(loaded.run, loaded.threshold, loaded.draws))
         start = time.perf_counter()
         with bar("pictures", len(files)) as advance:
             said = _print(_each(faults, loaded.stream(files), advance), format)
@@ -101,41 +98,11 @@ def predict(
     rejected = [one for one in said if isinstance(one, Rejection)]
     scored = len(said) - len(rejected)
     for one in rejected:
-        _tell(f"rejected: {one.path}: {one.reason}")
+        tell(f"rejected: {one.path}: {one.reason}")
     speed = f", {scored / seconds:.1f} pictures/s" if scored else ""
-    _tell(f"{len(said)} pictures in = {scored} scored + {len(rejected)} rejected{speed}")
+    tell(f"{len(said)} pictures in = {scored} scored + {len(rejected)} rejected{speed}")
     if rejected or not scored:
         raise typer.Exit(3 if scored else 1)
-
-
-@app.command("detectors")
-def list_detectors(detectors: Exported = None) -> None:
-    """List the detectors that `nsnet predict` and `nsnet.load` know here.
-
-    Those of the project's last `dvc repro`; where there are none, three of the lab that ship.
-
-    Examples:
-
-      nsnet detectors
-
-      nsnet detectors --detectors exported
-    """
-    from nsnet.prediction.loading import trained_detectors
-
-    with clear_errors():
-        trained = trained_detectors(_project(), detectors)
-    columns = ["detector", "kind", "view", "null_space", "training_set", "train_condition", "seed", "threshold"]
-    columns.append("validation_acc")
-    worlds = (origin.partition(":")[0] for origin in trained.runs["origin"])
-    rows = trained.runs.select(columns).iter_rows()
-    print_table([*columns, "world"], ((*row, world) for row, world in zip(rows, worlds, strict=True)))
-    _tell(f"{trained.runs.height} detectors in {trained.paths.root.resolve()}")
-
-
-def _project() -> Path | None:
-    """The project that `nsnet --project` names: it must have detectors, where the folder at hand need not."""
-    root = project().root
-    return None if root == Path() else root
 
 
 def _title(run: dict[str, Any], threshold: float, draws: int) -> str:
@@ -185,8 +152,3 @@ def _print(said: Iterable[Prediction | Rejection], format: Format) -> list[Predi
         scored = (row for row in rows if row["reason"] is None)
         print_table(SHOWN, ([printable(str(row["path"])), *(row[name] for name in SHOWN[1:])] for row in scored))
     return kept
-
-
-def _tell(text: str) -> None:
-    """A line for people, on stderr: stdout is for rows."""
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)

@@ -14,13 +14,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from jaxtyping import Float64
 from PIL import Image
 
+import nsnet
 from nsnet.corpus.images import to_rgb
 from nsnet.corpus.inspection import MINIMUM_SIDE
 from nsnet.features.ahead import ahead
@@ -32,7 +34,11 @@ from nsnet.prediction.inputs import PictureFile
 from nsnet.prediction.predictions import Prediction, Rejection
 from nsnet.prediction.scorer import Scorer
 
-Picture = str | Path | Image.Image | PictureFile
+if TYPE_CHECKING:
+    from nsnet.prediction.classifier import PictureClassifier
+
+# Of arrays, only pixels are scored: another type or shape is said of each picture, with what was expected.
+Picture = str | Path | Image.Image | PictureFile | npt.NDArray[np.generic]
 # Views scored together: 10 MB at 224 pixels a side.
 TOGETHER = 64
 
@@ -82,10 +88,12 @@ class Predictor:
         self.run = run
         self.draws = draws if scorer.needs.view == "mosaic" else 1
         self.threshold = float(run["threshold"]) if threshold is None else threshold
-        self._scorer, self._workers = scorer, workers or os.cpu_count() or 1
+        self._scorer, self._workers, self._version = scorer, workers or os.cpu_count() or 1, nsnet.__version__
 
     @overload
-    def predict(self, pictures: str | Path | Image.Image) -> Prediction: ...  # type: ignore[overload-overlap]  # a str
+    def predict(  # type: ignore[overload-overlap]  # a str is an iterable of such
+        self, pictures: str | Path | Image.Image
+    ) -> Prediction: ...
 
     @overload
     def predict(self, pictures: Iterable[Picture]) -> list[Prediction]: ...
@@ -97,7 +105,8 @@ class Predictor:
         from its pixels, and differs from its file's.
 
         Args:
-            pictures: a path or an open PIL image, or an iterable of such.
+            pictures: a path or an open PIL image, or an iterable of such and of pixels, uint8 (h, w, 3): also one
+                array of them, (n, h, w, 3).
 
         Returns:
             A prediction; for an iterable a list of them, in its order.
@@ -128,6 +137,12 @@ class Predictor:
         """
         scores = np.array([one.score for one in self.predict(pictures)], np.float64)
         return np.stack([1 - scores, scores], axis=1)
+
+    def classifier(self) -> PictureClassifier:
+        """This detector as an estimator of scikit-learn, whose `predict` gives labels."""
+        from nsnet.prediction.classifier import PictureClassifier
+
+        return PictureClassifier(self)
 
     def stream(self, pictures: Iterable[Picture]) -> Iterator[Prediction | Rejection]:
         """Score pictures as they come, in threads, a few groups ahead of the one that is asked for.
@@ -170,7 +185,7 @@ class Predictor:
     def _show(self, picture: Picture) -> _Shown | Rejection:
         """The views of a picture, or what is wrong with it."""
         keys = [Key(self._scorer.needs.view, draw) for draw in range(self.draws)]
-        if isinstance(picture, Image.Image):
+        if isinstance(picture, Image.Image | np.ndarray):
             return self._show_open(picture, keys)
         file = picture if isinstance(picture, PictureFile) else PictureFile(Path(picture))
         found = file.inspect()
@@ -182,19 +197,26 @@ class Predictor:
         except ReplacedPicture:
             return Rejection(file.shown, "unreadable: it changed while it was read")
 
-    def _show_open(self, picture: Image.Image, keys: Sequence[Key]) -> _Shown | Rejection:
-        if min(picture.size) < MINIMUM_SIDE:
-            size = f"{picture.width} x {picture.height}"
-            return Rejection(None, f"too small: {size}, at least {MINIMUM_SIDE} a side")
-        try:
-            pixels = to_rgb(picture)
-        except (OSError, SyntaxError, ValueError) as error:  # it may have been opened, and not yet decoded
-            return Rejection(None, f"cannot be decoded: {error}")
+    def _show_open(self, picture: Image.Image | npt.NDArray[np.generic], keys: Sequence[Key]) -> _Shown | Rejection:
+        if isinstance(picture, np.ndarray):
+            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
+                return Rejection(None, f"expected pixels, uint8 (h, w, 3), got {picture.dtype} {picture.shape}")
+            pixels, (height, width) = picture.astype(np.uint8, copy=False), picture.shape[:2]
+        else:
+            width, height = picture.size
+        if min(width, height) < MINIMUM_SIDE:
+            return Rejection(None, f"too small: {width} x {height}, at least {MINIMUM_SIDE} a side")
+        if isinstance(picture, Image.Image):
+            try:
+                pixels = to_rgb(picture)
+            except (OSError, SyntaxError, ValueError) as error:  # it may have been opened, and not yet decoded
+                return Rejection(None, f"cannot be decoded: {error}")
         name = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
         return _Shown(None, [make_view(key.view, pixels, name, key.draw, self._scorer.views) for key in keys])
 
     def _prediction(self, path: str | None, score: float, low: float, high: float) -> Prediction:
         run, decision = self.run, decide(low, high, self.threshold)
         names = {name: run[name] for name in ("detector", "training_set", "train_condition", "seed", "run_id")}
+        names |= {"sha256": run["detector_sha256"], "version": self._version}
         names["world"] = run["origin"].partition(":")[0]
         return Prediction(path, score, low, high, decision, self.threshold, self.draws, **names)
