@@ -23,7 +23,7 @@ class Prediction:
         detector, training_set, train_condition, seed, run_id: of the training behind it.
         sha256: of the detector's file.
         version: of the nsnet that scored.
-        world: whose pictures the detector has learned: LAB, REAL, MIXED, RANDOM or NOT MEANINGFUL.
+        world: whose pictures the detector has learned: LAB, REAL-SMALL, REAL, MIXED, RANDOM or NOT MEANINGFUL.
     """
 
     path: str | None
