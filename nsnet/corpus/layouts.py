@@ -34,6 +34,8 @@ class Role:
     training_set: str | None = None
     caption: str | None = None
     caption_source: str | None = None
+    source: str | None = None
+    cluster: str | None = None
 
 
 def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Role], dict[str, str]]:

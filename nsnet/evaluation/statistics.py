@@ -1,7 +1,7 @@
 """From scores to tables: results of each run, means over seeds and generators, paired differences.
 
-Images are resampled by suite and generator (or pool), seeds and generators by their
-numbers: every detector meets the same draws, so differences are paired.
+Images are resampled by suite and generator (or pool), those in clusters by suite, seeds
+and generators by their numbers: every detector meets the same draws, so differences are paired.
 """
 
 from __future__ import annotations
@@ -15,24 +15,26 @@ import polars as pl
 
 from nsnet.core.contracts import make
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Results
+from nsnet.evaluation.contracts import Differences, Means, RealSources, Results
 from nsnet.evaluation.intervals import Estimate, metric_estimates
 from nsnet.evaluation.means import Array
 from nsnet.evaluation.metrics import METRICS, RealPool
-from nsnet.evaluation.resampling import resamples
+from nsnet.evaluation.real_sources import source_rows
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.summaries import Row, bounded, difference_rows, mean_rows, summaries_of
+from nsnet.evaluation.units import Resampler, Units, units_of
 
 COMPARED = ("acc", "ap", "auroc", "acc_validation")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables results, means and paired_differences."""
+    """The tables results, means, paired_differences and real_sources."""
 
     results: pl.DataFrame
     means: pl.DataFrame
     differences: pl.DataFrame
+    real_sources: pl.DataFrame
 
 
 def evaluate_runs(
@@ -43,7 +45,7 @@ def evaluate_runs(
     provenance: dict[str, str],
     advance: Callable[[int], None] = lambda count: None,
 ) -> Evaluation:
-    """Compute results, means and differences from one set of resamples.
+    """Compute results, means, differences and R.Acc by source from one set of resamples.
 
     Args:
         runs: the table runs.
@@ -54,28 +56,29 @@ def evaluate_runs(
         advance: told how many runs are done, once for each condition.
 
     Returns:
-        Results, means and differences; predictions as given.
+        Results, means, differences and R.Acc by source.
 
     Raises:
         ValueError: a run lacks scores of test pictures.
     """
-    rows: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
-    tested = pictures_of(contests)
+    rows: tuple[list[Row], list[Row], list[Row], list[Row]] = ([], [], [], [])
+    tested, resampler = pictures_of(contests), Resampler((contest.pairing for contest in contests), settings)
     keys = ["training_set", "train_condition"]
     for condition, (place, members) in itertools.product(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
         trained = members.sort("detector", "seed").to_dicts()
         scores = _scores(predictions, [run["run_id"] for run in trained], condition, tested)
-        drawn, results = _contest_draws(trained, contests, tested, scores, settings)
+        drawn, results = _contest_draws(trained, contests, tested, scores, resampler, settings)
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
         common = {**dict(zip(keys, place, strict=True)), "condition": condition}
+        rows[3].extend(common | row for row in source_rows(trained, contests, tested, scores, resampler, settings))
         for group in groups_of(contests, str(place[0])):
             for metric in METRICS:
-                summaries = summaries_of(trained, drawn[metric], group, metric, settings)
+                summaries = summaries_of(trained, drawn, group, metric, settings)
                 labels = common | {"suite": group.table, "group": group.name, "metric": metric}
-                labels["n_generators"] = len(group.members)
+                labels |= {"n_generators": len(group.members), "n_clusters": group.units.n_clusters}
                 rows[1].extend(labels | row for row in mean_rows(summaries))
                 if metric in COMPARED and group.name in (HELD_OUT, IN_DOMAIN):
                     rows[2].extend(labels | row for row in difference_rows(summaries, group, settings))
@@ -85,6 +88,7 @@ def evaluate_runs(
         make(Results, rows[0]).sort("run_id", "suite", "generator", "condition", "metric"),
         make(Means, rows[1]).sort(order),
         make(Differences, rows[2]).sort([*order, "reference"]),
+        make(RealSources, rows[3]).sort([*keys, "suite", "condition", "real_pool", "source", "detector"]),
     )
 
 
@@ -104,7 +108,12 @@ def _scores(predictions: pl.DataFrame, run_ids: list[str], condition: str, teste
 
 
 def _contest_draws(
-    trained: list[Row], contests: list[Contest], tested: list[str], scores: Array, settings: Evaluate
+    trained: list[Row],
+    contests: list[Contest],
+    tested: list[str],
+    scores: Array,
+    resampler: Resampler,
+    settings: Evaluate,
 ) -> tuple[dict[str, Array], list[Row]]:
     """Every metric under every resample, float64 (runs, contests, 1 + draws); and the rows of results.
 
@@ -115,25 +124,29 @@ def _contest_draws(
     rows: list[Row] = []
     position = {image_id: number for number, image_id in enumerate(tested)}
     places = dict(enumerate(contests))
-    for (suite, name), members in itertools.groupby(places, key=lambda place: places[place].pool):
+    for _, members in itertools.groupby(places, key=lambda place: places[place].pool):
         fights = list(members)
-        reals = np.array([position[image_id] for image_id in places[fights[0]].pairing.real])
-        real_weights = resamples(len(reals), settings.bootstrap, settings.seed, f"real/{suite}/{name}")
-        pools = [RealPool(row[reals], real_weights, run["threshold"]) for run, row in zip(trained, scores, strict=True)]
+        pool = places[fights[0]].pairing
+        reals = np.array([position[image_id] for image_id in pool.real])
+        weights = resampler.reals(pool)
+        pools = [
+            RealPool(row[reals], weights, run["threshold"], run["temperature"])
+            for run, row in zip(trained, scores, strict=True)
+        ]
         for place in fights:
             pairing = places[place].pairing
             fakes = np.array([position[image_id] for image_id in pairing.fake])
-            weights = resamples(len(fakes), settings.bootstrap, settings.seed, f"fake/{pairing.name}")
+            weights, units = resampler.fakes(pairing), units_of([pairing])
             for number, (run, row) in enumerate(zip(trained, scores, strict=True)):
                 metrics = pools[number].against(row[fakes], weights)
                 for metric, draws in metrics.items():
                     drawn[metric][number, place] = draws
-                estimates = metric_estimates(row[reals], row[fakes], run["threshold"], metrics)
-                rows += _result_rows(run, places[place], estimates)
+                estimates = metric_estimates(row[reals], row[fakes], run["threshold"], metrics, units)
+                rows += _result_rows(run, places[place], units, estimates)
     return drawn, rows
 
 
-def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> Iterator[Row]:
+def _result_rows(run: Row, contest: Contest, units: Units, estimates: dict[str, Estimate]) -> Iterator[Row]:
     pairing = contest.pairing
     for metric, bounds in estimates.items():
         yield {
@@ -145,6 +158,7 @@ def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> 
             "metric": metric,
             "n_real": len(pairing.real),
             "n_fake": len(pairing.fake),
+            "n_clusters": units.n_clusters,
             "backbone_id": run["backbone_id"],
             **bounded(bounds, 0),
         }

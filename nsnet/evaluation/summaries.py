@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,22 +25,30 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Summary:
-    """A detector's metric on a group, (seeds, generators, 1 + draws), and its means; population is None of few."""
+    """A detector's metric on a group, (seeds, generators, 1 + draws), and its means; population is None of few.
+
+    `size` bounds a metric without an error, `clusters` is how many were drawn from, None where none were.
+    """
 
     values: Array
-    size: int
+    size: float
+    clusters: int | None
     benchmark: Mean
     population: Mean | None
 
 
 def summaries_of(
-    trained: list[Row], drawn: Float64[np.ndarray, "runs contests rows"], group: Group, metric: str, settings: Evaluate
+    trained: list[Row],
+    drawn: Mapping[str, Float64[np.ndarray, "runs contests rows"]],
+    group: Group,
+    metric: str,
+    settings: Evaluate,
 ) -> dict[str, Summary]:
     """Each detector's mean over its seeds and a group.
 
     Args:
         trained: rows of the table runs, those of one detector next to each other.
-        drawn: the metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's.
+        drawn: every metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's.
         group: whose contests enter the mean.
         metric: of `METRICS`.
         settings: draws and their seed.
@@ -51,22 +59,26 @@ def summaries_of(
     Raises:
         ValueError: fewer than two draws, or another number of them than `drawn` has.
     """
-    size = sample_size(metric, group.n_real, group.n_fake)
     summaries = {}
     for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
-        values = drawn[list(members)][:, group.members]
-        summaries[detector] = Summary(values, size, *_means(values, group, settings))
+        own = list(members)
+        seeds = slice(own[0], own[-1] + 1)
+        values = drawn[metric][seeds][:, group.members]
+        caught = float(drawn["f_acc"][seeds, :, 0][:, group.members].mean())
+        size = sample_size(metric, group.units.n_real, group.units.n_fake, caught)
+        clusters = group.units.drawn(metric)
+        summaries[detector] = Summary(values, size, clusters, *_means(values, group, clusters, settings))
     return summaries
 
 
-def _means(values: Array, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
-    seeds = _seed_weights(len(values), settings.bootstrap, settings.seed)
+def _means(values: Array, group: Group, clusters: int | None, settings: Evaluate) -> tuple[Mean, Mean | None]:
+    seeds = seed_weights(len(values), settings.bootstrap, settings.seed)
     name = f"{group.table}/{group.name}"
     generators = _generator_weights(len(group.members), settings.bootstrap, settings.seed, name)
-    return benchmark(values, seeds), population(values, seeds, generators)
+    return benchmark(values, seeds, clusters), population(values, seeds, generators, clusters)
 
 
-_seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
+seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
 _generator_weights = functools.lru_cache(16)(generator_draws)
 
 
@@ -108,7 +120,7 @@ def difference_rows(summaries: dict[str, Summary], group: Group, settings: Evalu
 def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
     """The paired mean of first minus second; seeds pair up where there are as many, or one on a side."""
     if len(one.values) == len(other.values) or 1 in (len(one.values), len(other.values)):
-        return _means(one.values - other.values, group, settings)
+        return _means(one.values - other.values, group, one.clusters, settings)
     elsewhere = unpaired(one.population, other.population) if one.population and other.population else None
     return unpaired(one.benchmark, other.benchmark), elsewhere
 
