@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from nsnet.evaluation.contests import Contest, contests_of, groups_of
+from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.intervals import metric_estimates, share_interval
 from nsnet.evaluation.means import benchmark, estimate
 from nsnet.evaluation.metrics import RealPool, resampled_metrics
@@ -119,7 +120,7 @@ TRAINED = runs(("biased",)).filter(detector="nsnet")
 
 def judged(corpus: pl.DataFrame) -> Evaluation:
     provenance = {"code_checksum": "code", "data_checksum": "data"}
-    return evaluate_runs(TRAINED, contests_of(corpus), predictions(TRAINED, corpus), SETTINGS, provenance)
+    return evaluate_runs(TRAINED, Exams(contests_of(corpus), {}), predictions(TRAINED, corpus), SETTINGS, provenance)
 
 
 def looped(contest: Contest, scores: dict[str, float], counts: np.ndarray) -> list[float]:

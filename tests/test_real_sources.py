@@ -14,6 +14,7 @@ from nsnet.core.paths import Paths
 from nsnet.evaluation.assessment import pictures_checksum
 from nsnet.evaluation.contests import contests_of
 from nsnet.evaluation.contracts import RealSources
+from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.intervals import share_interval
 from nsnet.evaluation.means import benchmark, estimate
 from nsnet.evaluation.resampling import resamples, seed_draws
@@ -46,7 +47,7 @@ def found() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
     """Runs, predictions and the table."""
     corpus, trained = several(), runs()
     scores = predictions(trained, corpus)
-    table = evaluate_runs(trained, contests_of(corpus), scores, SETTINGS, PROVENANCE).real_sources
+    table = evaluate_runs(trained, Exams(contests_of(corpus), {}), scores, SETTINGS, PROVENANCE).real_sources
     return trained, scores, table
 
 
@@ -97,7 +98,9 @@ def test_intervals_are_those_of_means_over_seeds_and_clusters(
 
 def test_a_source_that_is_its_pool_has_its_draws() -> None:
     corpus, trained = samples(), runs().filter(detector="nsnet")
-    evaluation = evaluate_runs(trained, contests_of(corpus), predictions(trained, corpus), SETTINGS, PROVENANCE)
+    evaluation = evaluate_runs(
+        trained, Exams(contests_of(corpus), {}), predictions(trained, corpus), SETTINGS, PROVENANCE
+    )
     means = evaluation.means.filter(metric="r_acc", group="generator:lab/blur")
     joined = means.join(evaluation.real_sources, on=["training_set", "condition", "detector"])
     assert joined.height == evaluation.real_sources.height == 2 * 2

@@ -128,6 +128,7 @@ def sample_rows(
                         "caption_source": "scene",
                         "source": None,
                         "cluster": None,
+                        "draw": None,
                     }
                 )
     return rows

@@ -46,7 +46,8 @@ class Samples(Table):
     training_set: str = pa.Field(nullable=True, description="which training set a train or validation sample is in")
     real_pool: str = pa.Field(description="pool of reals that fakes of this generator are compared with")
     in_domain_for: pl.List = pa.Field(
-        dtype_kwargs=STRINGS, description="training sets that hold this generator; empty for reals"
+        dtype_kwargs=STRINGS,
+        description="training sets that hold this generator; empty for reals, and a set that is drawn is not named",
     )
     class_name: str = pa.Field(nullable=True, description="class folder, such as car; null if the layout has none")
     caption: str = pa.Field(nullable=True, description="content-only description, if the corpus brings one")
@@ -55,8 +56,11 @@ class Samples(Table):
         nullable=True, description="of a real: collection or camera within its pool; null for fakes, or if unknown"
     )
     cluster: str = pa.Field(
+        nullable=True, description="pictures of one cluster, such as of one prompt, are not independent; null: each is"
+    )
+    draw: pl.Int32 = pa.Field(
         nullable=True,
-        description="pictures of a suite and label that depend on each other, as those of one prompt; null: on none",
+        description="of a training set that is drawn several times: the seed that trains on this draw; null: every one",
     )
 
 

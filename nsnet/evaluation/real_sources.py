@@ -12,7 +12,7 @@ from jaxtyping import Float64
 from nsnet.corpus.pairings import Pairing
 from nsnet.detectors.thresholds import THRESHOLD
 from nsnet.evaluation.contests import Contest
-from nsnet.evaluation.means import benchmark, estimate
+from nsnet.evaluation.means import Array, benchmark, estimate
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.summaries import Row, bounded, seed_weights
 from nsnet.evaluation.units import Resampler, units
@@ -32,7 +32,7 @@ def source_rows(
         trained: rows of the table runs, those of one detector next to each other.
         contests: of the corpus, those of one pool next to each other.
         tested: image_id of each column of scores.
-        scores: of each run, (runs, pictures).
+        scores: of each run, (runs, pictures); NaN for pictures that it is not judged on.
         resampler: of the same corpus.
         settings: draws and their seed.
 
@@ -44,30 +44,40 @@ def source_rows(
     """
     position = {image_id: number for number, image_id in enumerate(tested)}
     names = [run["detector"] for run in trained]
-    thresholds = {"r_acc": [THRESHOLD] * len(trained), "r_acc_validation": [run["threshold"] for run in trained]}
+    own_thresholds = np.array([run["threshold"] for run in trained])
+    thresholds = {"r_acc": np.full(len(trained), THRESHOLD), "r_acc_validation": own_thresholds}
     for _, members in itertools.groupby(contests, key=lambda contest: contest.pool):
         pool = next(members).pairing
         for source, places in _places(pool).items():
             weights = resampler.source(pool, source, places).astype(np.float64)
-            images = [pool.real[place] for place in places]
-            clusters = [pool.real_clusters[place] for place in places]
-            drawn = len(units(pool.suite, images, clusters))
-            n_clusters = drawn if any(clusters) else None
-            mine = scores[:, [position[image_id] for image_id in images]]
-            shares = {
-                metric: (mine < np.array(limits)[:, None]).astype(np.float64) @ weights.T / weights.sum(axis=1)
-                for metric, limits in thresholds.items()
-            }
+            mine = scores[:, [position[pool.real[place]] for place in places]]
+            shares = {metric: _shares(mine, limits, weights) for metric, limits in thresholds.items()}
             for detector, runs in itertools.groupby(range(len(trained)), key=names.__getitem__):
-                own = list(runs)
+                own = [number for number in runs if not np.isnan(mine[number]).all()]
+                if not own:
+                    continue
+                judged = [place for place, known in zip(places, ~np.isnan(mine[own]).all(axis=0), strict=True) if known]
+                images = [pool.real[place] for place in judged]
+                clusters = [pool.real_clusters[place] for place in judged]
+                drawn = len(units(pool.suite, images, clusters))
+                n_clusters = drawn if any(clusters) else None
                 seeds = seed_weights(len(own), settings.bootstrap, settings.seed)
                 row = {"suite": pool.suite, "real_pool": pool.real_pool, "source": source, "detector": detector}
-                row |= {"n_real": len(places), "n_clusters": n_clusters, "n_seeds": len(own)}
+                row |= {"n_real": len(judged), "n_clusters": n_clusters, "n_seeds": len(own)}
                 for metric, share in shares.items():
                     bounds = bounded(estimate(benchmark(share[own][:, None], seeds, n_clusters), drawn), 0)
                     ends = {f"{metric}_low": bounds["ci_low"], f"{metric}_high": bounds["ci_high"]}
                     row |= {metric: bounds["value"]} | ends
                 yield row
+
+
+def _shares(scores: Array, thresholds: Array, weights: Array) -> Array:
+    """Share of each run's judged pictures called real under each weighting, (runs, 1 + draws)."""
+    total = (~np.isnan(scores)).astype(np.float64) @ weights.T
+    right = (scores < thresholds[:, None]).astype(np.float64) @ weights.T
+    shares = np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)
+    # A draw that holds none of a run's pictures tells nothing, and counts as the sample.
+    return np.where(total > 0, shares, shares[:, :1])
 
 
 def _places(pool: Pairing) -> dict[str, list[int]]:

@@ -7,15 +7,19 @@ and generators by their numbers: every detector meets the same draws, so differe
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from nsnet.core.contracts import make
+from nsnet.corpus.pairings import Pairing
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, RealSources, Results
+from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.intervals import Estimate, metric_estimates
 from nsnet.evaluation.means import Array
 from nsnet.evaluation.metrics import METRICS, RealPool
@@ -39,7 +43,7 @@ class Evaluation:
 
 def evaluate_runs(
     runs: pl.DataFrame,
-    contests: list[Contest],
+    exams: Exams,
     predictions: pl.DataFrame,
     settings: Evaluate,
     provenance: dict[str, str],
@@ -49,7 +53,7 @@ def evaluate_runs(
 
     Args:
         runs: the table runs.
-        contests: from `contests_of`.
+        exams: of the corpus; a run has no result where it takes no part.
         predictions: the table predictions; those of the test split are looked at.
         settings: draws, their seed and the conditions.
         provenance: columns of every result: code_checksum and data_checksum of this evaluation.
@@ -62,19 +66,22 @@ def evaluate_runs(
         ValueError: a run lacks scores of test pictures.
     """
     rows: tuple[list[Row], list[Row], list[Row], list[Row]] = ([], [], [], [])
-    tested, resampler = pictures_of(contests), Resampler((contest.pairing for contest in contests), settings)
+    tested = pictures_of(exams.contests)
+    resampler = Resampler((contest.pairing for contest in exams.contests), settings)
     keys = ["training_set", "train_condition"]
     for condition, (place, members) in itertools.product(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
         trained = members.sort("detector", "seed").to_dicts()
-        scores = _scores(predictions, [run["run_id"] for run in trained], condition, tested)
-        drawn, results = _contest_draws(trained, contests, tested, scores, resampler, settings)
+        scores = _scores(predictions, trained, exams, condition, tested)
+        drawn, results = _contest_draws(trained, exams, tested, scores, resampler, settings)
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
         common = {**dict(zip(keys, place, strict=True)), "condition": condition}
-        rows[3].extend(common | row for row in source_rows(trained, contests, tested, scores, resampler, settings))
-        for group in groups_of(contests, str(place[0])):
+        sources = source_rows(trained, exams.contests, tested, scores, resampler, settings)
+        rows[3].extend(common | row for row in sources)
+        judged = [any(one) for one in zip(*map(exams.fought, trained), strict=True)]
+        for group in groups_of(exams.contests, str(place[0]), judged):
             for metric in METRICS:
                 summaries = summaries_of(trained, drawn, group, metric, settings)
                 labels = common | {"suite": group.table, "group": group.name, "metric": metric}
@@ -92,61 +99,89 @@ def evaluate_runs(
     )
 
 
-def _scores(predictions: pl.DataFrame, run_ids: list[str], condition: str, tested: list[str]) -> Array:
-    """Scores of each run on the tested pictures: float64 (runs, pictures)."""
+def _scores(predictions: pl.DataFrame, trained: list[Row], exams: Exams, condition: str, tested: list[str]) -> Array:
+    """Scores of each run on the tested pictures, NaN for those that it is not judged on: float64 (runs, pictures)."""
+    run_ids = [run["run_id"] for run in trained]
     rows = predictions.filter(pl.col("run_id").is_in(run_ids), split="test", condition=condition)
     order = pl.DataFrame({"image_id": tested})
     columns = []
-    for run_id in run_ids:
-        scores = order.join(rows.filter(run_id=run_id), on="image_id", how="left", maintain_order="left")["score"]
-        if scores.null_count():
+    for run in trained:
+        scores = order.join(rows.filter(run_id=run["run_id"]), on="image_id", how="left", maintain_order="left")
+        lacking = set(scores.filter(pl.col("score").is_null())["image_id"]) & set(exams.tested(run))
+        if lacking:
             raise ValueError(
-                f"run {run_id} has no score of {scores.null_count()} of {len(tested)} test pictures under {condition}"
+                f"run {run['run_id']} has no score of {len(lacking)} of {len(tested)} test pictures under {condition}"
             )
-        columns.append(scores.to_numpy())
+        columns.append(scores["score"].fill_null(math.nan).to_numpy())
     return np.array(columns)
 
 
 def _contest_draws(
-    trained: list[Row],
-    contests: list[Contest],
-    tested: list[str],
-    scores: Array,
-    resampler: Resampler,
-    settings: Evaluate,
+    trained: list[Row], exams: Exams, tested: list[str], scores: Array, resampler: Resampler, settings: Evaluate
 ) -> tuple[dict[str, Array], list[Row]]:
     """Every metric under every resample, float64 (runs, contests, 1 + draws); and the rows of results.
 
-    One pool's resamples are held at a time, and made again for the next training set: large
-    suites have thousands of pictures in hundreds of pools.
+    Where a run takes no part, its draws are NaN. One pool's resamples are held at a time, and
+    made again for the next training set: large suites have thousands of pictures in hundreds
+    of pools.
     """
-    drawn = {metric: np.empty((len(trained), len(contests), 1 + settings.bootstrap)) for metric in METRICS}
+    contests = exams.contests
+    drawn = {metric: np.full((len(trained), len(contests), 1 + settings.bootstrap), math.nan) for metric in METRICS}
     rows: list[Row] = []
     position = {image_id: number for number, image_id in enumerate(tested)}
+    fought = [exams.fought(run) for run in trained]
     places = dict(enumerate(contests))
     for _, members in itertools.groupby(places, key=lambda place: places[place].pool):
         fights = list(members)
         pool = places[fights[0]].pairing
         reals = np.array([position[image_id] for image_id in pool.real])
-        weights = resampler.reals(pool)
-        pools = [
-            RealPool(row[reals], weights, run["threshold"], run["temperature"])
-            for run, row in zip(trained, scores, strict=True)
-        ]
+        real_weights = resampler.reals(pool)
+        pools = {
+            number: _pool(scores[number, reals], real_weights, run)
+            for number, run in enumerate(trained)
+            if any(fought[number][place] for place in fights)
+        }
         for place in fights:
             pairing = places[place].pairing
             fakes = np.array([position[image_id] for image_id in pairing.fake])
-            weights, units = resampler.fakes(pairing), units_of([pairing])
-            for number, (run, row) in enumerate(zip(trained, scores, strict=True)):
-                metrics = pools[number].against(row[fakes], weights)
+            weights, whole = resampler.fakes(pairing), units_of([pairing])
+            for number, run in enumerate(trained):
+                if not fought[number][place]:
+                    continue
+                metrics = pools[number].against(scores[number, fakes], weights)
                 for metric, draws in metrics.items():
                     drawn[metric][number, place] = draws
-                estimates = metric_estimates(row[reals], row[fakes], run["threshold"], metrics, units)
-                rows += _result_rows(run, places[place], units, estimates)
+                judged = ~np.isnan(scores[number, reals])
+                units = whole if judged.all() else units_of([_judged(pairing, judged)])
+                real = scores[number, reals[judged]]
+                estimates = metric_estimates(real, scores[number, fakes], run["threshold"], metrics, units)
+                rows += _result_rows(run, places[place], len(real), units, estimates)
     return drawn, rows
 
 
-def _result_rows(run: Row, contest: Contest, units: Units, estimates: dict[str, Estimate]) -> Iterator[Row]:
+def _judged(pairing: Pairing, judged: npt.NDArray[np.bool_]) -> Pairing:
+    """A generator with the reals that a run is judged on."""
+    return replace(
+        pairing,
+        real=list(itertools.compress(pairing.real, judged)),
+        real_clusters=list(itertools.compress(pairing.real_clusters, judged)),
+        real_sources=list(itertools.compress(pairing.real_sources, judged)),
+    )
+
+
+def _pool(scores: Array, weights: npt.NDArray[np.float32], run: Row) -> RealPool:
+    """A run's pool under resamples, without the reals that it is not judged on."""
+    judged = ~np.isnan(scores)
+    if not judged.all():
+        scores, kept = scores[judged], weights[:, judged]
+        # A draw that holds none of those left tells nothing, and counts as the sample.
+        weights = np.where(kept.any(axis=1, keepdims=True), kept, 1)
+    return RealPool(scores, weights, run["threshold"], run["temperature"])
+
+
+def _result_rows(
+    run: Row, contest: Contest, n_real: int, units: Units, estimates: dict[str, Estimate]
+) -> Iterator[Row]:
     pairing = contest.pairing
     for metric, bounds in estimates.items():
         yield {
@@ -156,7 +191,7 @@ def _result_rows(run: Row, contest: Contest, units: Units, estimates: dict[str, 
             "family": pairing.family,
             "in_domain": contest.seen_by(run["training_set"]),
             "metric": metric,
-            "n_real": len(pairing.real),
+            "n_real": n_real,
             "n_fake": len(pairing.fake),
             "n_clusters": units.n_clusters,
             "backbone_id": run["backbone_id"],

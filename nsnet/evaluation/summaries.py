@@ -25,14 +25,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Summary:
-    """A detector's metric on a group, (seeds, generators, 1 + draws), and its means; population is None of few.
+    """A detector's metric on a group, and its means.
 
-    `size` bounds a metric without an error, `clusters` is how many were drawn from, None where none were.
+    Attributes:
+        values: (seeds, generators, 1 + draws), NaN where a seed's run is not judged on a generator.
+        size: bounds a metric without an error.
+        clusters: how many were drawn from; None where pictures were drawn one by one.
+        n_seeds: of which some generator of the group is judged.
+        benchmark, population: means; the latter None of few generators.
     """
 
     values: Array
     size: float
     clusters: int | None
+    n_seeds: int
     benchmark: Mean
     population: Mean | None
 
@@ -48,13 +54,14 @@ def summaries_of(
 
     Args:
         trained: rows of the table runs, those of one detector next to each other.
-        drawn: every metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's.
+        drawn: every metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's; NaN
+            where a run takes no part.
         group: whose contests enter the mean.
         metric: of `METRICS`.
         settings: draws and their seed.
 
     Returns:
-        By detector, in the order of `trained`.
+        By detector, in the order of `trained`; without those that are not judged on any of the group.
 
     Raises:
         ValueError: fewer than two draws, or another number of them than `drawn` has.
@@ -64,11 +71,19 @@ def summaries_of(
         own = list(members)
         seeds = slice(own[0], own[-1] + 1)
         values = drawn[metric][seeds][:, group.members]
-        caught = float(drawn["f_acc"][seeds, :, 0][:, group.members].mean())
-        size = sample_size(metric, group.units.n_real, group.units.n_fake, caught)
-        clusters = group.units.drawn(metric)
-        summaries[detector] = Summary(values, size, clusters, *_means(values, group, clusters, settings))
+        judged = _judged(values)
+        if len(judged):
+            caught = float(np.nanmean(drawn["f_acc"][seeds, :, 0][:, group.members]))
+            size = sample_size(metric, group.units.n_real, group.units.n_fake, caught)
+            clusters = group.units.drawn(metric)
+            means = _means(judged, group, clusters, settings)
+            summaries[detector] = Summary(values, size, clusters, len(judged), *means)
     return summaries
+
+
+def _judged(values: Array) -> Array:
+    """Without seeds whose run is judged on none of these generators."""
+    return values[~np.isnan(values[:, :, 0]).all(axis=1)]
 
 
 def _means(values: Array, group: Group, clusters: int | None, settings: Evaluate) -> tuple[Mean, Mean | None]:
@@ -85,7 +100,7 @@ _generator_weights = functools.lru_cache(16)(generator_draws)
 def mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
     """Columns of the table means that differ between detectors, a row for each."""
     for detector, summary in summaries.items():
-        row = {"detector": detector, "n_seeds": len(summary.values)}
+        row = {"detector": detector, "n_seeds": summary.n_seeds}
         far = estimate(summary.population, summary.size) if summary.population else None
         yield row | bounded(estimate(summary.benchmark, summary.size), 0) | _population(far, 0)
 
@@ -120,7 +135,7 @@ def difference_rows(summaries: dict[str, Summary], group: Group, settings: Evalu
 def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
     """The paired mean of first minus second; seeds pair up where there are as many, or one on a side."""
     if len(one.values) == len(other.values) or 1 in (len(one.values), len(other.values)):
-        return _means(one.values - other.values, group, one.clusters, settings)
+        return _means(_judged(one.values - other.values), group, one.clusters, settings)
     elsewhere = unpaired(one.population, other.population) if one.population and other.population else None
     return unpaired(one.benchmark, other.benchmark), elsewhere
 
