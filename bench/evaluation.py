@@ -34,7 +34,7 @@ def evaluate(rng: np.random.Generator) -> None:
             real = rng.beta(2, 5, N_REAL)
             validation = rng.beta(2, 3, 2 * N_REAL)
             threshold = choose_threshold(validation, (rng.random(2 * N_REAL) < validation).astype(int))
-            pool = RealPool(real, real_weights, threshold)
+            pool = RealPool(real, real_weights, threshold, 1.5)
             for number, weights in enumerate(fake_weights):
                 fake = rng.beta(4, 2, N_FAKE)
                 drawn = pool.against(fake, weights)

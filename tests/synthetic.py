@@ -13,7 +13,7 @@ from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contests import contests_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
+from nsnet.evaluation.contracts import Differences, Means, Predictions, RealSources, Results
 from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
@@ -38,8 +38,8 @@ WIDTH = 128
 def samples() -> pl.DataFrame:
     """A lab with two training sets and five generators of two families, one of them seen."""
     rows: list[dict[str, Any]] = []
-    common = {"suite": "lab", "real_pool": "real", "class_name": None, "caption": None, "caption_source": None}
-    common |= {"cluster": None, "draw": None}
+    common: dict[str, Any] = {"suite": "lab", "real_pool": "real", "class_name": None, "caption": None}
+    common |= dict.fromkeys(("caption_source", "source", "cluster", "draw"))
     reals = {"generator": "real", "family": "real", "label": 0, "in_domain_for": []}
     rows += [common | reals | in_test(f"real{number:02}") for number in range(24)]
     for index, generator in enumerate(("seen", "blur", "grid", "noise", "ring")):
@@ -97,6 +97,7 @@ def runs(sets: tuple[str, ...] = SETS) -> pl.DataFrame:
                         "params": "{}",
                         "chosen": "{}",
                         "threshold": 0.45,
+                        "temperature": 1.5,
                         "validation_acc": 0.5 + seed / 10,
                         "code_checksum": "code",
                         "data_checksum": "data",
@@ -219,6 +220,7 @@ def write_project(paths: Paths) -> Evaluation:
         (Results, found.results),
         (Means, found.means),
         (Differences, found.differences),
+        (RealSources, found.real_sources),
     ):
         write_table(kind, frame, paths.table(kind))
     return found

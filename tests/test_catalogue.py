@@ -28,7 +28,7 @@ from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
 VIEWS = {
     *("leaderboard", "cross_domain", "generalization_gap", "hardest_generators", "differences", "families", "controls"),
     *("contrastive", "conditions", "per_generator", "plug_and_play", "bias", "detectors", "generators", "scoreboard"),
-    *("ablation", "real_sources", "worst_mistakes"),
+    *("ablation", "deployment", "worst_mistakes"),
 }
 
 
@@ -111,8 +111,7 @@ def test_other_seeds_stay_and_views_look_at_current(catalogue: duckdb.DuckDBPyCo
     kept = pl.read_parquet(paths.run_store / "biased-nsnet-2" / "results.parquet").height
     assert catalogue.sql("SELECT count(*) FROM results WHERE run_id = 'biased-nsnet-2'").fetchall() == [(kept,)]
     assert catalogue.sql("SELECT DISTINCT seeds FROM detectors").fetchall() == [([0, 1],)]
-    for view in ("real_sources", "worst_mistakes"):
-        assert catalogue.sql(f"SELECT DISTINCT n_seeds FROM {view}").fetchall() == [(2,)]
+    assert catalogue.sql("SELECT DISTINCT n_seeds FROM worst_mistakes").fetchall() == [(2,)]
 
 
 def test_damaged_and_older_runs_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.means import benchmark, estimate, population
 from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
+from nsnet.evaluation.units import Units
 from tests.synthetic import DETECTORS, SETTINGS, evaluation, predictions, runs, samples
 
 Whole = tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, Evaluation]
@@ -57,7 +58,8 @@ def test_results_equal_scikit_learn(whole: Whole) -> None:
         stored = dict(mine.select("metric", "value").iter_rows())
         assert {name: stored[name] for name in expected} == pytest.approx(expected, abs=EXACT)
     assert rows.filter((pl.col("ci_low") > pl.col("value")) | (pl.col("ci_high") < pl.col("value"))).is_empty()
-    assert found.results.height == trained.height * 2 * 5 * 8
+    assert found.results.height == trained.height * 2 * 5 * 13
+    assert set(found.results["n_clusters"]) == set(found.means["n_clusters"]) == {None}
 
 
 def looped(whole: Whole, detector: str, members: list[Contest]) -> np.ndarray:
@@ -149,7 +151,7 @@ def test_in_domain_never_enters_a_held_out_group(whole: Whole) -> None:
     names = {name: {contests[place].pairing.generator for place in by_name[name].members} for name in by_name}
     assert names["in-domain"] == {"seen"} and names["held-out"] == {"blur", "grid", "noise", "ring"}
     assert names["family:gan"] == {"blur"} and "generator:lab/seen" in names
-    assert by_name["held-out"].n_real == 24 and by_name["held-out"].n_fake == 9 + 10 + 11 + 12
+    assert by_name["held-out"].units == Units(24, 9 + 10 + 11 + 12)
     unseen = next(group for group in groups_of(contests, "other") if group.name == "held-out")
     assert len(unseen.members) == 5
     again = (

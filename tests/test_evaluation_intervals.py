@@ -18,7 +18,10 @@ from nsnet.evaluation.intervals import (
     share_interval,
 )
 from nsnet.evaluation.metrics import METRICS, resampled_metrics
-from nsnet.evaluation.resampling import resamples
+from nsnet.evaluation.resampling import Clusters, clustered_resamples, resamples
+from nsnet.evaluation.units import Units
+
+UNITS = Units(30, 30, real_clusters=True, fake_clusters=True)
 
 
 def percentile_of_a_share(successes: int, n: int) -> Interval:
@@ -101,7 +104,8 @@ def test_trials_behind_a_metric_without_an_error() -> None:
     trials = {metric: sample_size(metric, 500, 100) for metric in METRICS}
     assert trials == {
         **{"acc": 200, "acc_validation": 200, "plain_acc": 600, "r_acc": 500, "f_acc": 100},
-        **{"ap": 100, "auroc": 100, "plain_ap": 100},
+        **dict.fromkeys(("ap", "auroc", "plain_ap", "tpr_at_1_percent", "tpr_at_5_percent", "ece", "ece_scaled"), 100),
+        "precision_at_1_percent": pytest.approx(500 / 99),
     }
     # A mean error of 0.001 may lie on the fakes alone: no error in 100 at 0.002 is as likely as none in 200, nearly.
     assert (1 - 0.001) ** trials["acc"] == pytest.approx((1 - 2 * 0.001) ** 100, rel=1e-3)
@@ -113,7 +117,8 @@ def test_coverage_of_auroc_and_its_gain_over_percentiles(auroc: float, rng: np.r
     weights = resamples(100, 200, 0, "real"), resamples(50, 200, 0, "fake")
     held, simple, repeats = 0, 0, 500
     for _ in range(repeats):
-        drawn = resampled_metrics(rng.normal(size=100), rng.normal(apart, size=50), *weights, 0.0)["auroc"]
+        real, fake = stats.norm.cdf(rng.normal(size=100)), stats.norm.cdf(rng.normal(apart, size=50))
+        drawn = resampled_metrics(real, fake, *weights, 0.0)["auroc"]
         low, high = score_interval(drawn[0], float(np.var(drawn[1:])), sample_size("auroc", 100, 50))
         held += low <= auroc <= high
         low, high = np.quantile(drawn[1:], [0.025, 0.975])
@@ -143,15 +148,47 @@ def test_estimates_of_one_run_hold_the_value_and_are_never_empty(rng: np.random.
 def test_clusters_widen_every_interval_as_their_number_falls(rng: np.random.Generator) -> None:
     # Ten images alike in every cluster: they tell what one does.
     real, fake = np.repeat(rng.random(30), 10), np.repeat(rng.beta(3, 2, 30), 10)
-    clusters = np.repeat(np.arange(30), 10)
-    weights = resamples(300, 2000, 0, "real", clusters), resamples(300, 2000, 0, "fake", clusters)
-    found = metric_estimates(real, fake, 0.4, resampled_metrics(real, fake, *weights, 0.4), units=(30, 30))
+    names = [f"prompt{number:02}" for number in np.repeat(np.arange(30), 10)]
+    known = tuple(sorted(set(names)))
+    reals, fakes = (clustered_resamples(names, Clusters(known, side), 2000, 0, side) for side in ("real", "fake"))
+    weights = reals, fakes
+    found = metric_estimates(real, fake, 0.4, resampled_metrics(real, fake, *weights, 0.4), UNITS)
     alone = resamples(30, 2000, 1, "real"), resamples(30, 2000, 1, "fake")
     single = metric_estimates(real[::10], fake[::10], 0.4, resampled_metrics(real[::10], fake[::10], *alone, 0.4))
     for metric in METRICS:
         width, expected = found[metric].high - found[metric].low, single[metric].high - single[metric].low
-        # Two variances of 2,000 draws, 3 % each, plain_acc's closed form a little wide; ignoring clusters: a third.
-        assert width == pytest.approx(expected, rel=0.1), metric
+        # Two variances of 2,000 draws, 3 % each, plain_acc's closed form a little wide, Student's 2.05 with 29 degrees
+        # of freedom and a variance mended by 30 / 29 for 1.96; ignoring clusters: a third.
+        assert width == pytest.approx(expected * 1.06, rel=0.1), metric
     real, fake = np.zeros(300), np.ones(300)
-    apart = metric_estimates(real, fake, 0.4, resampled_metrics(real, fake, *weights, 0.4), units=(30, 30))
+    apart = metric_estimates(real, fake, 0.4, resampled_metrics(real, fake, *weights, 0.4), UNITS)
     assert (apart["r_acc"].low, apart["ap"].low) == (share_interval(30, 30)[0],) * 2
+
+
+@pytest.mark.parametrize("fpr", [0.004, 0.02])
+def test_coverage_of_precision_where_alarms_are_rare(fpr: float, rng: np.random.Generator) -> None:
+    truth = 0.01 * 0.8 / (0.01 * 0.8 + 0.99 * fpr)
+    weights = resamples(500, 200, 0, "real"), resamples(100, 200, 0, "fake")
+    held, repeats = 0, 400
+    for _ in range(repeats):
+        real, fake = (rng.random(500) < fpr).astype(float), (rng.random(100) < 0.8).astype(float)
+        found = metric_estimates(real, fake, 0.5, resampled_metrics(real, fake, *weights, 0.5))
+        one = found["precision_at_1_percent"]
+        held += one.low <= truth <= one.high
+    # 400 samples: a standard error of 0.011. With two false alarms expected one sample in seven has none.
+    assert 0.90 < held / repeats <= 0.995
+
+
+def test_precision_without_a_false_alarm_or_without_an_alarm() -> None:
+    weights = resamples(500, 50, 0, "real"), resamples(100, 50, 0, "fake")
+    real = np.zeros(500)
+    for caught in (100, 10):
+        fake = (np.arange(100) < caught).astype(float)
+        one = metric_estimates(real, fake, 0.5, resampled_metrics(real, fake, *weights, 0.5))["precision_at_1_percent"]
+        # The reals called fake may be as many as Wilson has it: that gives the lower end, but for the spread of F.Acc.
+        f_acc, wrong = caught / 100, 1 - share_interval(500, 500)[0]
+        assert (one.value, one.high) == (1, 1)
+        assert one.low == pytest.approx(0.01 * f_acc / (0.01 * f_acc + 0.99 * wrong), abs=0.01)
+    silent = metric_estimates(real, real[:100], 0.5, resampled_metrics(real, real[:100], *weights, 0.5))
+    one = silent["precision_at_1_percent"]
+    assert (one.value, one.low) == (0, 0) and one.high > 0.999

@@ -5,8 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
-from sklearn.metrics import accuracy_score, average_precision_score, balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    average_precision_score,
+    balanced_accuracy_score,
+    precision_score,
+    roc_auc_score,
+    roc_curve,
+)
 
+from nsnet.detectors.temperature import CLIP
 from nsnet.detectors.thresholds import choose_threshold
 from nsnet.evaluation.metrics import METRICS, RealPool, metrics, resampled_metrics
 from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
@@ -14,6 +22,7 @@ from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
 # Sums of at most 85 terms below 1, in another order than scikit-learn's: some 85 x 2^-53 = 1e-14.
 EXACT = 1e-12
 N_REAL, N_FAKE = 60, 25
+TEMPERATURE = 1.7
 
 
 @pytest.fixture(params=["distinct", "ties", "saturated", "apart", "reversed", "halves"])
@@ -32,12 +41,29 @@ def scores(request: pytest.FixtureRequest, rng: np.random.Generator) -> tuple[np
     return real, fake
 
 
+def calibration_error(scores: np.ndarray, labels: np.ndarray, balance: np.ndarray) -> float:
+    """Picture by picture, bin by bin; classes weigh the same."""
+    gaps = [0.0] * 15
+    for score, label, weight in zip(scores, labels, balance, strict=True):
+        gaps[min(int(score * 15), 14)] += weight * (label - score) / 2
+    return float(sum(abs(gap) for gap in gaps))
+
+
 def reference(real: np.ndarray, fake: np.ndarray, threshold: float) -> dict[str, float]:
-    """scikit-learn's numbers on images repeated as often as they were drawn."""
+    """scikit-learn's numbers on images repeated as often as they were drawn, and a loop's."""
     labels = np.r_[np.zeros(len(real)), np.ones(len(fake))]
     both = np.r_[real, fake]
     balance = np.r_[np.full(len(real), 1 / len(real)), np.full(len(fake), 1 / len(fake))]
+    wrong, caught, _ = roc_curve(labels, both, drop_intermediate=False)
+    rare = balance * np.where(labels == 1, 0.01, 0.99)
+    clipped = np.clip(both, CLIP, 1 - CLIP)
+    odds = (clipped / (1 - clipped)) ** (1 / TEMPERATURE)
     return {
+        "tpr_at_1_percent": float(caught[wrong <= 0.01].max()),
+        "tpr_at_5_percent": float(caught[wrong <= 0.05].max()),
+        "precision_at_1_percent": precision_score(labels, both >= 0.5, sample_weight=rare, zero_division=0),
+        "ece": calibration_error(both, labels, balance),
+        "ece_scaled": calibration_error(odds / (1 + odds), labels, balance),
         "acc": balanced_accuracy_score(labels, both >= 0.5),
         "r_acc": accuracy_score(labels[labels == 0], real >= 0.5),
         "f_acc": accuracy_score(labels[labels == 1], fake >= 0.5),
@@ -51,12 +77,12 @@ def reference(real: np.ndarray, fake: np.ndarray, threshold: float) -> dict[str,
 
 @pytest.mark.parametrize("threshold", [-1.0, 0.3, 0.5, 0.61, 2.0])
 def test_values_equal_scikit_learn(scores: tuple[np.ndarray, np.ndarray], threshold: float) -> None:
-    assert metrics(*scores, threshold) == pytest.approx(reference(*scores, threshold), abs=EXACT)
+    assert metrics(*scores, threshold, TEMPERATURE) == pytest.approx(reference(*scores, threshold), abs=EXACT)
 
 
 def test_every_draw_equals_scikit_learn_on_the_repeated_images(scores: tuple[np.ndarray, np.ndarray]) -> None:
-    weights = resamples(N_REAL, 20, 0, "real"), resamples(N_FAKE, 20, 0, "fake", np.arange(N_FAKE) // 4)
-    drawn = resampled_metrics(*scores, *weights, 0.4)
+    weights = resamples(N_REAL, 20, 0, "real"), resamples(N_FAKE, 20, 0, "fake")
+    drawn = resampled_metrics(*scores, *weights, 0.4, TEMPERATURE)
     assert tuple(drawn) == METRICS
     for draw in range(21):
         real, fake = (np.repeat(side, w[draw].astype(int)) for side, w in zip(scores, weights, strict=True))
@@ -93,7 +119,13 @@ def test_a_score_at_the_threshold_is_called_fake() -> None:
 
 @pytest.mark.parametrize(
     ("real", "fake", "words"),
-    [([], [0.5], "reals"), ([0.5], [], "fakes"), ([np.nan], [0.5], "1 of 1 scores"), ([0.5], [np.inf], "not finite")],
+    [
+        ([], [0.5], "reals"),
+        ([0.5], [], "fakes"),
+        ([np.nan], [0.5], "1 of 1 scores"),
+        ([0.5], [np.inf], "not finite"),
+        ([-2, 0.5], [0.5], "reals: expected probabilities, got scores from -2 to 0.5"),
+    ],
 )
 def test_bad_scores_are_named(real: list[float], fake: list[float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
@@ -145,19 +177,6 @@ def test_resamples_keep_the_size_and_depend_on_seed_and_name_only() -> None:
     assert (draws == resamples(40, 200, 3, "pool")).all()
     assert not (draws == resamples(40, 200, 3, "other")).all()
     assert not (draws == resamples(40, 200, 4, "pool")).all()
-
-
-def test_clusters_are_drawn_whole_and_alike_for_all_that_share_them() -> None:
-    clusters = np.array([7, 7, 3, 9, 3, 7])
-    draws = resamples(6, 50, 0, "prompts", clusters)
-    prompts = resamples(3, 50, 0, "prompts")
-    for row, counts in zip(draws, prompts, strict=True):
-        by_prompt = dict(zip((3, 7, 9), counts, strict=True))
-        assert row.tolist() == [by_prompt[cluster] for cluster in clusters.tolist()]
-    again = resamples(4, 50, 0, "prompts", np.array([3, 9, 7, 3]))
-    assert (again[:, 0] == draws[:, 2]).all() and (again[:, 2] == draws[:, 0]).all()
-    with pytest.raises(ValueError, match="one cluster for each image"):
-        resamples(5, 50, 0, "prompts", clusters)
 
 
 def test_the_variance_of_a_mean_of_few_is_unbiased(rng: np.random.Generator) -> None:

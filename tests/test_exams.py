@@ -33,7 +33,7 @@ def corpus() -> pl.DataFrame:
         "caption": None,
         "caption_source": None,
     }
-    common |= {"cluster": None, "in_domain_for": []}
+    common |= {"source": None, "cluster": None, "in_domain_for": []}
     tested = {"split": "test", "training_set": None, "draw": None}
     real = {"generator": "photos", "family": "real", "label": 0}
     rows: list[dict[str, Any]] = [common | tested | real | {"image_id": f"r{n:02}"} for n in range(20)]

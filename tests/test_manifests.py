@@ -48,6 +48,20 @@ def test_manifest_gives_roles_captions_and_splits(tmp_path: Path) -> None:
     ]
 
 
+def test_manifest_names_sources_of_reals_and_clusters(tmp_path: Path) -> None:
+    for seed, name in enumerate("abc"):
+        draw(tmp_path / f"own/{name}.png", seed)
+    (tmp_path / "own/manifest.csv").write_text(
+        "path,label,source,cluster\na.png,real,COCO,\nb.png,fake,COCO,prompt 7\nc.png,fake,,\n"
+    )
+    rows = read(tmp_path / "own").samples.sort("label", "cluster", nulls_last=True)
+    assert rows.select("label", "source", "cluster").rows() == [
+        (0, "COCO", None),
+        (1, None, "prompt 7"),
+        (1, None, None),
+    ]
+
+
 def test_new_folders_beside_a_manifest_speak_for_themselves(tmp_path: Path) -> None:
     """A manifest at the top governs the folders it lists; others have one of their own, or a layout, or no role."""
     root = tmp_path / "data"

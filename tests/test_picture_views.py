@@ -18,7 +18,6 @@ from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contracts import Predictions
 from nsnet.reporting.catalogue import build_catalog
 from nsnet.reporting.queries import run_query
-from nsnet.reporting.tables import printed
 from nsnet.reporting.views import EXAMPLES, open_tables
 from nsnet.training.contracts import Runs
 from tests.synthetic import SETTINGS, write_project
@@ -29,14 +28,13 @@ CLOSE = 1e-12
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    """An evaluated project whose reals come from two sources, and pictures that play several roles.
+    """An evaluated project whose pictures play several roles.
 
     A second suite shares one picture of each label; one is listed twice; two were let into validation too.
     """
     paths = Paths(tmp_path_factory.mktemp("pictures"))
     write_project(paths)
-    pool = pl.when(pl.col("image_id") < "real10").then(pl.lit("camera")).otherwise("real_pool")
-    corpus = read_table(Samples, paths.table(Samples)).with_columns(real_pool=pool)
+    corpus = read_table(Samples, paths.table(Samples))
     shared = corpus.filter(pl.col("image_id").is_in(["real00", "ring00"])).with_columns(suite=pl.lit("other"))
     write_table(Samples, pl.concat([corpus, shared, corpus.filter(image_id="real01")]), paths.table(Samples))
     scores = read_table(Predictions, paths.table(Predictions))
@@ -56,39 +54,6 @@ def scored(paths: Paths) -> pl.DataFrame:
     """Every score of a test picture, with its run."""
     found = read_table(Predictions, paths.table(Predictions)).filter(split="test")
     return found.join(read_table(Runs, paths.table(Runs)), on="run_id")
-
-
-def test_real_sources(paths: Paths, connection: duckdb.DuckDBPyConnection) -> None:
-    sources = {f"real{number:02}": [("lab", "camera" if number < 10 else "real")] for number in range(24)}
-    sources["real00"].append(("other", "camera"))
-    right: dict[tuple[str, ...], list[tuple[bool, bool, int]]] = defaultdict(list)
-    for row in scored(paths).to_dicts():
-        for suite, pool in sources.get(row["image_id"], []):
-            place = (row["training_set"], row["train_condition"], suite, row["condition"], pool, row["detector"])
-            right[place].append((row["score"] < 0.5, row["score"] < row["threshold"], row["seed"]))
-    found = connection.sql("FROM real_sources").pl()
-    assert found.height == len(right) == 2 * 2 * 5 * 3
-    for row in found.to_dicts():
-        names = ("training_set", "train_condition", "suite", "condition", "real_pool", "detector")
-        called = right[tuple(row[name] for name in names)]
-        assert row["n_seeds"] == (2 if row["detector"] == "univfd" else 3)
-        assert (
-            row["n_real"] == {"lab camera": 10, "lab real": 14, "other camera": 1}[f"{row['suite']} {row['real_pool']}"]
-        )
-        assert len(called) == row["n_real"] * row["n_seeds"]
-        assert row["r_acc"] == pytest.approx(sum(half for half, _, _ in called) / len(called), abs=CLOSE)
-        assert row["r_acc_validation"] == pytest.approx(sum(own for _, own, _ in called) / len(called), abs=CLOSE)
-    assert (found["r_acc"] != found["r_acc_validation"]).any()
-
-
-def test_real_sources_are_printed_where_there_are_several(connection: duckdb.DuckDBPyConnection) -> None:
-    tables = {table.name: table for table in printed(connection) if table.report.name == "real_sources"}
-    assert set(tables) == {"real_sources_biased", "real_sources_unbiased"}
-    for table in tables.values():
-        assert table.rows.select(table.report.key).is_unique().all() and table.rows.height == 2 * 5 * 3
-    lines = tables["real_sources_biased"].markdown.splitlines()
-    assert lines[0].startswith("| suite | condition | real pool | n real | nsnet |")
-    assert [line.split(" | ")[2:4] for line in lines[2:5]] == [["camera", "10"], ["real", "14"], ["camera", "10"]]
 
 
 def test_worst_mistakes(paths: Paths, connection: duckdb.DuckDBPyConnection) -> None:
@@ -121,9 +86,8 @@ def test_runs_of_another_project(paths: Paths, connection: duckdb.DuckDBPyConnec
     trained.table(Runs).parent.mkdir(parents=True)
     shutil.move(here.table(Runs), trained.table(Runs))
     with open_tables(here, trained, SETTINGS) as other:
-        for view in ("real_sources", "worst_mistakes"):
-            rows = other.sql(f"FROM {view}").fetchall()
-            assert rows and rows == connection.sql(f"FROM {view}").fetchall()
+        rows = other.sql("FROM worst_mistakes").fetchall()
+        assert rows and rows == connection.sql("FROM worst_mistakes").fetchall()
 
 
 @pytest.fixture(scope="module")

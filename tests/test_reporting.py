@@ -14,6 +14,7 @@ import pytest
 from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.core.printing import csv_text, markdown_table
+from nsnet.evaluation.metrics import METRICS
 from nsnet.evaluation.statistics import Evaluation
 from nsnet.reporting.layout import Pivot, folded, pivoted, triples
 from nsnet.reporting.plots import generators_plot
@@ -85,20 +86,36 @@ def test_pivots_keep_the_order_of_rows() -> None:
     frame = pl.DataFrame({"g": ["z", "z", "a", "a"], "d": ["two", "one", "two", "one"], "acc": [0.1, 0.2, 0.3, 0.4]})
     wide = pivoted(frame, Pivot(("g",), "d", "acc", interval=False))
     assert wide.rows() == [("z", "0.100", "0.200"), ("a", "0.300", "0.400")] and wide.columns == ["g", "two", "one"]
+    assert pivoted(frame, Pivot(("g",), "d", "acc", interval=False, shown=("one",))).columns == ["g", "one"]
 
 
 def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
     _, _, connection = evaluated
     tables = {table.name: table for table in printed(connection)}
     reports = {table.report.name for table in tables.values()}
-    # There are linear heads only, and one source of reals: nothing to be set beside each other.
+    # There are linear heads only: no kinds to be set beside each other.
     missing = {report.name for report in REPORTS} - reports
-    assert len(tables) == 2 * 5 + 5 and missing == {"plug_and_play", "real_sources"}
+    assert len(tables) == 2 * 7 + 5 and missing == {"plug_and_play"}
     for table in tables.values():
         key = list(table.report.key)
         assert table.rows.height and table.rows.select(key).is_unique().all(), table.name
         assert table.markdown.count("\n") > 2
     assert tables["leaderboard_biased"].rows["detector"].to_list()[0] == "nsnet"
+    metrics = set(tables["per_generator_biased"].rows["metric"])
+    assert metrics == set(METRICS) and "ece" not in tables["per_generator_biased"].markdown
+
+
+def test_deployment_equals_the_means(evaluated: Project) -> None:
+    _, found, connection = evaluated
+    rows = connection.sql("FROM deployment").pl()
+    assert rows.height == 2 * 2 * 5
+    for row in rows.to_dicts():
+        place = {name: row[name] for name in ("training_set", "suite", "condition", "detector")}
+        means = found.means.filter(**place, group="held-out")
+        for metric in triples(rows.columns):
+            mean = means.filter(metric=metric).row(0, named=True)
+            stored = tuple(row[f"{metric}{end}"] for end in ("", "_low", "_high"))
+            assert stored == (mean["value"], mean["ci_low"], mean["ci_high"]), metric
 
 
 def test_tables_come_from_views_that_equal_the_frames(evaluated: Project) -> None:
@@ -239,6 +256,6 @@ def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Projec
 
 
 def test_missing_tables_are_named(tmp_path: Path) -> None:
-    names = "runs, bias_audit, results, means, paired_differences, images, samples, predictions"
+    names = "runs, bias_audit, results, means, paired_differences, real_sources, images, samples, predictions"
     with pytest.raises(FileNotFoundError, match=f"no Parquet for {names}"):
         open_tables(Paths(tmp_path), Paths(tmp_path), SETTINGS)

@@ -18,6 +18,7 @@ from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import Samples
 from nsnet.detectors.files import load_detector
 from nsnet.detectors.linear import LinearDetector
+from nsnet.detectors.temperature import fit_temperature
 from nsnet.detectors.thresholds import balanced_accuracy, choose_threshold
 from nsnet.features.conditions import Condition
 from nsnet.features.pictures import PictureSource
@@ -130,6 +131,7 @@ def test_runs_say_what_they_are_and_their_detectors_load(project: Paths) -> None
         kept = store.validation(run["run_id"])
         assert kept["image_id"].to_list() == list(shown.image_ids) and (kept["score"].to_numpy() == scores).all()
         assert run["threshold"] == choose_threshold(scores, labels)
+        assert run["temperature"] == fit_temperature(scores, labels)
         assert run["validation_acc"] == balanced_accuracy(scores, labels)
         assert (run["device"], run["precision"]) == ("cpu", "32-true") and run["origin"].startswith("LAB")
         assert json.loads(run["chosen"])["weight_decay"] in LINEAR["weight_decay"]  # type: ignore[operator]

@@ -126,6 +126,7 @@ def sample_rows(
                         "class_name": None,
                         "caption": f"a photo of thing {number % 5}",
                         "caption_source": "scene",
+                        "source": None,
                         "cluster": None,
                         "draw": None,
                     }

@@ -52,6 +52,9 @@ class Samples(Table):
     class_name: str = pa.Field(nullable=True, description="class folder, such as car; null if the layout has none")
     caption: str = pa.Field(nullable=True, description="content-only description, if the corpus brings one")
     caption_source: str = pa.Field(nullable=True, description="where the caption comes from")
+    source: str = pa.Field(
+        nullable=True, description="of a real: collection or camera within its pool; null for fakes, or if unknown"
+    )
     cluster: str = pa.Field(
         nullable=True, description="pictures of one cluster, such as of one prompt, are not independent; null: each is"
     )

@@ -37,6 +37,7 @@ class Role:
     training_set: str | None = None
     caption: str | None = None
     caption_source: str | None = None
+    source: str | None = None
     cluster: str | None = None
     draw: int | None = None
 

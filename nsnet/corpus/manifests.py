@@ -22,7 +22,7 @@ NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet", *METADATA)
 # path and file are the same; label is required, the rest has defaults.
 COLUMNS = (
     *("path", "file", "label", "suite", "generator", "family", "split"),
-    *("training_set", "real_pool", "class_name", "caption", "caption_source", "cluster"),
+    *("training_set", "real_pool", "class_name", "caption", "caption_source", "source", "cluster"),
 )
 # Of difflib. A column this like one that is missing is probably mistyped; others are nobody's business.
 ALIKE = 0.75
@@ -206,5 +206,6 @@ def _role(row: dict[str, str], prefix: str, suite: str) -> Role:
         training_set=row.get("training_set") or (suite if split in TRAINED else None),
         caption=row.get("caption") or None,
         caption_source=row.get("caption_source") or ("manifest" if row.get("caption") else None),
+        source=(row.get("source") or None) if not label else None,
         cluster=row.get("cluster") or None,
     )

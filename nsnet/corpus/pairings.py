@@ -11,7 +11,8 @@ import polars as pl
 class Pairing:
     """One generator's test fakes and the reals they are compared with, by image_id in order.
 
-    `in_domain_for` names the training sets that have seen the generator.
+    `in_domain_for` names the training sets that have seen the generator; `real_clusters` and
+    `fake_clusters` are samples.cluster of each picture, `real_sources` samples.source.
     """
 
     suite: str
@@ -21,6 +22,9 @@ class Pairing:
     in_domain_for: frozenset[str]
     real: list[str]
     fake: list[str]
+    real_clusters: list[str | None]
+    fake_clusters: list[str | None]
+    real_sources: list[str | None]
 
     @property
     def name(self) -> str:
@@ -34,7 +38,10 @@ def pairings(samples: pl.DataFrame) -> list[Pairing]:
     Raises:
         ValueError: no fakes to test, pools without reals or generators with several pools, all of them named.
     """
-    test = samples.filter(split="test").unique(["suite", "generator", "label", "image_id"]).sort("image_id")
+    # A picture that is listed twice counts once, with its first cluster and source.
+    order = ["image_id", "cluster", "source"]
+    test = samples.filter(split="test").sort(order, nulls_last=True)
+    test = test.unique(["suite", "generator", "label", "image_id"], keep="first", maintain_order=True)
     fakes = test.filter(label=1).partition_by("suite", "generator", as_dict=True)
     pools = test.filter(label=0).partition_by("suite", "real_pool", as_dict=True)
     if not fakes:
@@ -57,8 +64,12 @@ def pairings(samples: pl.DataFrame) -> list[Pairing]:
             rows["family"][0],
             rows["real_pool"][0],
             frozenset(rows["in_domain_for"][0].to_list()),
-            pools[suite, rows["real_pool"][0]]["image_id"].to_list(),
+            reals["image_id"].to_list(),
             rows["image_id"].to_list(),
+            reals["cluster"].to_list(),
+            rows["cluster"].to_list(),
+            reals["source"].to_list(),
         )
         for (suite, generator), rows in sorted(fakes.items())
+        for reals in [pools[suite, rows["real_pool"][0]]]
     ]

@@ -11,7 +11,7 @@ from nsnet.core.progress import bar
 from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contests import Contest, contests_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
+from nsnet.evaluation.contracts import Differences, Means, Predictions, RealSources, Results
 from nsnet.evaluation.exams import Exams, trained_pictures
 from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs, score_tasks
 from nsnet.evaluation.settings import Evaluate
@@ -23,7 +23,7 @@ PARTS = (*CODE, "corpus/pairings.py", "evaluation", "suites")
 
 
 def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSource) -> Evaluation:
-    """Score, compute and write predictions, results, means and paired_differences of the corpus in `paths`.
+    """Score, compute and write predictions and all that is made of them, of the corpus in `paths`.
 
     Args:
         paths: project whose test pictures are scored and whose tables are written.
@@ -32,7 +32,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         source: features and pixels of the corpus.
 
     Returns:
-        The four tables, as written.
+        What is made of the predictions, as written.
 
     Raises:
         ValueError: no fakes to test, pools without reals, missing inputs, or a damaged detector.
@@ -53,6 +53,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         (Results, evaluation.results),
         (Means, evaluation.means),
         (Differences, evaluation.differences),
+        (RealSources, evaluation.real_sources),
     ):
         write_table(kind, frame, paths.table(kind))
     if own:
@@ -67,10 +68,15 @@ def evaluation_checksum(settings: Evaluate) -> str:
 
 
 def pictures_checksum(contests: list[Contest]) -> str:
-    """Of the test pictures with their labels and pools."""
-    return digest(
-        [[*contest.pool, contest.pairing.generator, contest.pairing.real, contest.pairing.fake] for contest in contests]
-    )
+    """Of the test pictures with their labels and pools, and of what else is known of them."""
+    parts = []
+    for contest in contests:
+        pair = contest.pairing
+        # What is null everywhere has no part: the name stays that of corpora without it.
+        more = {"real": pair.real_clusters, "fake": pair.fake_clusters, "source": pair.real_sources}
+        known = {name: values for name, values in more.items() if any(values)}
+        parts.append([*contest.pool, pair.generator, pair.real, pair.fake, *([known] if known else [])])
+    return digest(parts)
 
 
 def headline(means: pl.DataFrame) -> dict[str, dict[str, float]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from nsnet.corpus.pairings import Pairing, pairings
+from nsnet.evaluation.units import Units, units_of
 from nsnet.suites import protocols
 
 HELD_OUT, IN_DOMAIN = "held-out", "in-domain"
@@ -39,13 +40,12 @@ class Contest:
 
 @dataclass(frozen=True)
 class Group:
-    """Contests whose mean is taken: their places in the list of contests, and the images behind them."""
+    """Contests whose mean is taken: their places in the list of contests, and what is drawn of their pictures."""
 
     table: str
     name: str
     members: list[int]
-    n_real: int
-    n_fake: int
+    units: Units
 
 
 def contests_of(samples: pl.DataFrame) -> list[Contest]:
@@ -66,7 +66,7 @@ def contests_of(samples: pl.DataFrame) -> list[Contest]:
 
 
 def groups_of(contests: list[Contest], training_set: str, judged: Sequence[bool] | None = None) -> list[Group]:
-    """Every group of a training set, by table and name; an image that serves several contests counts once.
+    """Every group of a training set, by table and name; what serves several contests counts once.
 
     Args:
         contests: of the corpus.
@@ -81,13 +81,7 @@ def groups_of(contests: list[Contest], training_set: str, judged: Sequence[bool]
         for key in contest.groups(training_set) if judged is None or judged[place] else ():
             members[key].append(place)
     return [
-        Group(
-            table,
-            name,
-            places,
-            _distinct(contests[place].pairing.real for place in places),
-            _distinct(contests[place].pairing.fake for place in places),
-        )
+        Group(table, name, places, units_of(contests[place].pairing for place in places))
         for (table, name), places in sorted(members.items())
     ]
 
@@ -95,7 +89,3 @@ def groups_of(contests: list[Contest], training_set: str, judged: Sequence[bool]
 def pictures_of(contests: list[Contest]) -> list[str]:
     """image_id of every picture in a contest, in order."""
     return sorted({image_id for contest in contests for image_id in (*contest.pairing.real, *contest.pairing.fake)})
-
-
-def _distinct(lists: Iterable[list[str]]) -> int:
-    return len(set().union(*lists))

@@ -8,6 +8,8 @@ import polars as pl
 from nsnet.core.contracts import Table, contract
 from nsnet.evaluation.metrics import METRICS
 
+CLUSTERS = "independent units among {}: their clusters, and those in none; null where none is in a cluster"
+
 
 @contract("predictions", stage="evaluate")
 class Predictions(Table):
@@ -33,13 +35,18 @@ class Results(Table):
     metric: str = pa.Field(
         isin=METRICS,
         description="acc (mean of r_acc and f_acc at 0.5), ap (classes weigh the same), auroc, acc_validation (at"
-        " runs.threshold), plain_acc and plain_ap (images weigh the same, as published)",
+        " runs.threshold), plain_acc and plain_ap (images weigh the same, as published), tpr_at_1_percent and"
+        " tpr_at_5_percent (fakes caught where at most that share of the pool is called fake),"
+        " precision_at_1_percent (share of right alarms at 0.5 where one picture in a hundred is fake; 0 without an"
+        " alarm), ece and ece_scaled (expected calibration error, 15 bins, classes weigh the same; of the scores, and"
+        " of scores scaled by runs.temperature)",
     )
     value: pl.Float64 = pa.Field(ge=0, le=1, description="the metric on all images")
     ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="lower end of the 95 % interval over images")
     ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="upper end of the 95 % interval over images")
     n_real: pl.Int32 = pa.Field(ge=1, description="reals in the pool")
     n_fake: pl.Int32 = pa.Field(ge=1, description="fakes of the generator")
+    n_clusters: pl.Int32 = pa.Field(nullable=True, ge=1, description=CLUSTERS.format("fakes"))
     code_checksum: str = pa.Field(description="hash of the code that evaluated it")
     data_checksum: str = pa.Field(description="hash of the test pictures with their labels and pools")
     backbone_id: str = pa.Field(description="runs.backbone_id")
@@ -60,6 +67,7 @@ class Means(Table):
     metric: str = pa.Field(isin=METRICS, description="as in results")
     n_generators: pl.Int32 = pa.Field(ge=1, description="generators in the group, equal weights")
     n_seeds: pl.Int32 = pa.Field(ge=1, description="trainings averaged; with one, no interval includes seeds")
+    n_clusters: pl.Int32 = pa.Field(nullable=True, ge=1, description=CLUSTERS.format("the group's fakes"))
     value: pl.Float64 = pa.Field(ge=0, le=1, description="mean over seeds and the group's generators")
     ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: images x seeds, lower end of 95 %")
     ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: images x seeds, upper end of 95 %")
@@ -90,3 +98,28 @@ class Differences(Table):
     ci_high: pl.Float64 = pa.Field(description="this benchmark again: images x seeds, upper end of the paired 95 %")
     population_low: pl.Float64 = pa.Field(nullable=True, description="another generator: lower end of the paired 95 %")
     population_high: pl.Float64 = pa.Field(nullable=True, description="another generator: upper end of the paired 95 %")
+
+
+@contract("real_sources", stage="evaluate")
+class RealSources(Table):
+    """R.Acc of a detector on one source of the reals of a pool, mean over seeds, with intervals over images x seeds.
+
+    A detector may call all of one source fake, which R.Acc over all of them hides.
+    """
+
+    training_set: str = pa.Field(description="runs.training_set")
+    train_condition: str = pa.Field(description="runs.train_condition")
+    suite: str = pa.Field(description="samples.suite")
+    condition: str = pa.Field(description="predictions.condition")
+    real_pool: str = pa.Field(description="samples.real_pool")
+    source: str = pa.Field(description="samples.source; the pool's name where pictures have none")
+    detector: str = pa.Field(description="runs.detector")
+    n_real: pl.Int32 = pa.Field(ge=1, description="reals of the source")
+    n_clusters: pl.Int32 = pa.Field(nullable=True, ge=1, description=CLUSTERS.format("them"))
+    n_seeds: pl.Int32 = pa.Field(ge=1, description="trainings averaged; with one, no interval includes seeds")
+    r_acc: pl.Float64 = pa.Field(ge=0, le=1, description="share called real at 0.5")
+    r_acc_low: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: lower end of 95 %")
+    r_acc_high: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: upper end of 95 %")
+    r_acc_validation: pl.Float64 = pa.Field(ge=0, le=1, description="share called real at each run's threshold")
+    r_acc_validation_low: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: lower end of 95 %")
+    r_acc_validation_high: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: upper end of 95 %")

@@ -21,7 +21,8 @@ from jaxtyping import Float, Float64
 from scipy.special import ndtri, stdtrit
 
 from nsnet.detectors.thresholds import THRESHOLD
-from nsnet.evaluation.metrics import METRICS
+from nsnet.evaluation.metrics import BASE_RATE, METRICS
+from nsnet.evaluation.units import Units
 
 CONFIDENCE = 0.95
 Z = float(ndtri((1 + CONFIDENCE) / 2))
@@ -88,28 +89,55 @@ def mean_of_shares_interval(real_right: int, n_real: int, fake_right: int, n_fak
     return max(0.0, value - below / 2), min(1.0, value + above / 2)
 
 
-def sample_size(metric: str, n_real: int, n_fake: int) -> int:
+def sample_size(metric: str, n_real: int, n_fake: int, f_acc: float = 1.0) -> float:
     """Trials behind a metric without any error: what bounds it where resampling shows no variance.
 
     A balanced accuracy without an error bounds its mean error rate no better than 2 min(n_real,
     n_fake) trials do: all errors may lie on the smaller side, whose rate is then twice the mean.
-    AP and AUROC count as the smaller side, as their pairs are no trials of their own.
+    AP, AUROC and the like count as the smaller side, as their pairs are no trials of their own.
+    Where fakes are rare, a false alarm weighs as many alarms that are right as there are reals to
+    a fake, by F.Acc: without one in n_real, precision is known as well as from a share of that.
 
     Args:
         metric: of `METRICS`.
         n_real, n_fake: images, or clusters where images were drawn in clusters.
+        f_acc: share of the fakes called fake, for precision.
 
     Returns:
         The number of trials.
     """
     smaller = min(n_real, n_fake)
-    known = {"r_acc": n_real, "f_acc": n_fake, "plain_acc": n_real + n_fake, "acc": 2 * smaller}
+    known: dict[str, float] = {"r_acc": n_real, "f_acc": n_fake, "plain_acc": n_real + n_fake, "acc": 2 * smaller}
+    # No alarm at all tells nothing of them: next to no trials, and an interval of nearly all.
+    known["precision_at_1_percent"] = max(n_real * f_acc * BASE_RATE / (1 - BASE_RATE), ROUNDING)
     return known.get("acc" if metric == "acc_validation" else metric, smaller)
 
 
 def critical(freedom: float) -> float:
     """Student's 97.5 % point; the normal's for infinite degrees of freedom."""
     return Z if math.isinf(freedom) else float(stdtrit(freedom, (1 + CONFIDENCE) / 2))
+
+
+def cluster_variance(variance: float, clusters: int | None) -> tuple[float, tuple[tuple[float, int], ...]]:
+    """A bootstrap variance over clusters, mended for their number, with the degrees of freedom behind it.
+
+    The plain bootstrap of n units understates the variance of their mean by (n - 1) / n, and an
+    estimate from few units is uncertain itself; of images neither shows. One cluster does not
+    show how clusters differ: its variance counts as unknown, 0, so that `sample_size` bounds.
+
+    Args:
+        variance: of draws of whole clusters.
+        clusters: how many are drawn from; None where images are drawn one by one.
+
+    Returns:
+        The variance, and it with its degrees of freedom, or nothing.
+    """
+    if clusters is None:
+        return variance, ()
+    if clusters == 1:
+        return 0.0, ()
+    variance *= clusters / (clusters - 1)
+    return variance, ((variance, clusters - 1),)
 
 
 def score_interval(value: float, variance: float, n: float, freedom: float = math.inf) -> Interval:
@@ -145,21 +173,21 @@ def metric_estimates(
     fake: Float[np.ndarray, " n_fake"],
     threshold: float,
     drawn: Mapping[str, Float64[np.ndarray, " rows"]],
-    units: tuple[int, int] | None = None,
+    units: Units | None = None,
 ) -> dict[str, Estimate]:
     """All metrics of one run on one generator, with intervals.
 
     Shares and means of two shares are bounded by Wilson's and Newcombe's intervals, from the
     counts; plain_acc as one share of n_real + n_fake images, which is a little wide where the
-    two classes differ. AP, plain_ap and AUROC are bounded by the variance of their draws; where
-    all agree, as with fakes and reals set apart, by the smaller number of images.
+    two classes differ. AP, AUROC and the rest are bounded by the variance of their draws; where
+    all agree, as with fakes and reals set apart, by `sample_size`.
 
     Args:
         real, fake: scores, (n_real,) and (n_fake,).
         threshold: that of acc_validation.
         drawn: from `RealPool.against` with the same scores and threshold.
-        units: numbers of real and fake clusters, where images were drawn in clusters: counts of
-            images would claim too much then, so every metric is bounded by its draws.
+        units: what was drawn, where it was not image by image: counts of images claim too much of a metric
+            whose images came in clusters, so it is bounded by its draws, with as many degrees of freedom as clusters.
 
     Returns:
         By metric, value and interval.
@@ -174,8 +202,12 @@ def metric_estimates(
     r_right, f_right = int(np.sum(real < THRESHOLD)), int(np.sum(fake >= THRESHOLD))
     bounds["r_acc"], bounds["f_acc"] = share_interval(r_right, n_real), share_interval(f_right, n_fake)
     bounds["plain_acc"] = share_interval(r_right + f_right, n_real + n_fake)
+    units = units or Units(n_real, n_fake)
     for metric in METRICS:
-        if units or metric not in bounds:
-            size = sample_size(metric, *(units or (n_real, n_fake)))
-            bounds[metric] = score_interval(float(drawn[metric][0]), float(np.var(drawn[metric][1:])), size)
+        clusters = units.drawn(metric)
+        if clusters or metric not in bounds:
+            variance, parts = cluster_variance(float(np.var(drawn[metric][1:])), clusters)
+            size = sample_size(metric, units.n_real, units.n_fake, f_right / n_fake)
+            freedom = parts[0][1] if parts else math.inf
+            bounds[metric] = score_interval(float(drawn[metric][0]), variance, size, freedom)
     return {metric: Estimate(float(drawn[metric][0]), *bounds[metric]) for metric in METRICS}

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from jaxtyping import Float64
 
-from nsnet.evaluation.intervals import ROUNDING, Estimate, critical, score_interval
+from nsnet.evaluation.intervals import ROUNDING, Estimate, cluster_variance, critical, score_interval
 
 # Two generators do not show how generators differ: a resample of two holds one of them.
 FEWEST_GENERATORS = 3
@@ -111,7 +111,9 @@ def _population_of_some(values: Array, seed_weights: Array, generator_weights: A
 
 
 def benchmark(
-    values: Float64[np.ndarray, "seeds generators rows"], seed_weights: Float64[np.ndarray, "rows seeds"]
+    values: Float64[np.ndarray, "seeds generators rows"],
+    seed_weights: Float64[np.ndarray, "rows seeds"],
+    clusters: int | None = None,
 ) -> Mean:
     """The mean over these generators, on pictures and training seeds as drawn.
 
@@ -122,6 +124,7 @@ def benchmark(
 
     Args:
         values, seed_weights: as `benchmark_draws`.
+        clusters: how many were drawn from, where images were drawn in clusters (`Units.drawn`).
 
     Returns:
         The mean, its draws and its variance.
@@ -133,18 +136,18 @@ def benchmark(
     by_seed = _by_seed(values)
     seeds = len(by_seed)
     variance = _variance(draws)
-    if seeds == 1:
-        return Mean(draws, variance, ())
-    images = _variance(by_seed.mean(axis=0))
-    interplay = (np.var(by_seed[:, 1:], axis=1).mean() - images) / (seeds - 1)
-    variance = max(images, variance - 2 * float(interplay))
-    return Mean(draws, variance, _part(by_seed[:, 0]))
+    if seeds > 1:
+        images = _variance(by_seed.mean(axis=0))
+        interplay = (np.var(by_seed[:, 1:], axis=1).mean() - images) / (seeds - 1)
+        variance = max(images, variance - 2 * float(interplay))
+    return _clustered(Mean(draws, variance, _part(by_seed[:, 0])), values, clusters)
 
 
 def population(
     values: Float64[np.ndarray, "seeds generators rows"],
     seed_weights: Float64[np.ndarray, "rows seeds"],
     generator_weights: Float64[np.ndarray, "rows generators"],
+    clusters: int | None = None,
 ) -> Mean | None:
     """The mean over generators of this kind, of which these are a sample; None of fewer than three.
 
@@ -153,6 +156,7 @@ def population(
 
     Args:
         values, seed_weights, generator_weights: as `population_draws`.
+        clusters: as for `benchmark`.
 
     Returns:
         The mean, its draws and its variance, or None.
@@ -166,7 +170,19 @@ def population(
     variance = _variance(draws)
     sample = values[:, :, 0]
     generators = sample[:, ~np.isnan(sample).all(axis=0)]
-    return Mean(draws, variance, _part(np.nanmean(sample, axis=1)) + _part(np.nanmean(generators, axis=0)))
+    mean = Mean(draws, variance, _part(np.nanmean(sample, axis=1)) + _part(np.nanmean(generators, axis=0)))
+    return _clustered(mean, values, clusters)
+
+
+def _clustered(mean: Mean, values: Array, clusters: int | None) -> Mean:
+    """A mean whose images were drawn in clusters: their part of the variance is mended for the number of them."""
+    if clusters is None:
+        return mean
+    if clusters == 1:
+        return Mean(mean.draws, 0.0, ())
+    images = _variance(_by_seed(values).mean(axis=0))
+    mended, parts = cluster_variance(images, clusters)
+    return Mean(mean.draws, mean.variance + mended - images, mean.parts + parts)
 
 
 def unpaired(first: Mean, second: Mean) -> Mean:

@@ -1,7 +1,7 @@
 """From scores to tables: results of each run, means over seeds and generators, paired differences.
 
-Images are resampled by suite and generator (or pool), seeds and generators by their
-numbers: every detector meets the same draws, so differences are paired.
+Images are resampled by suite and generator (or pool), those in clusters by suite, seeds
+and generators by their numbers: every detector meets the same draws, so differences are paired.
 """
 
 from __future__ import annotations
@@ -9,33 +9,36 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from nsnet.core.contracts import make
+from nsnet.corpus.pairings import Pairing
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Results
+from nsnet.evaluation.contracts import Differences, Means, RealSources, Results
 from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.intervals import Estimate, metric_estimates
 from nsnet.evaluation.means import Array
 from nsnet.evaluation.metrics import METRICS, RealPool
-from nsnet.evaluation.resampling import resamples
+from nsnet.evaluation.real_sources import source_rows
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.summaries import Row, bounded, difference_rows, mean_rows, summaries_of
+from nsnet.evaluation.units import Resampler, Units, units_of
 
 COMPARED = ("acc", "ap", "auroc", "acc_validation")
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables results, means and paired_differences."""
+    """The tables results, means, paired_differences and real_sources."""
 
     results: pl.DataFrame
     means: pl.DataFrame
     differences: pl.DataFrame
+    real_sources: pl.DataFrame
 
 
 def evaluate_runs(
@@ -46,7 +49,7 @@ def evaluate_runs(
     provenance: dict[str, str],
     advance: Callable[[int], None] = lambda count: None,
 ) -> Evaluation:
-    """Compute results, means and differences from one set of resamples.
+    """Compute results, means, differences and R.Acc by source from one set of resamples.
 
     Args:
         runs: the table runs.
@@ -57,29 +60,32 @@ def evaluate_runs(
         advance: told how many runs are done, once for each condition.
 
     Returns:
-        Results, means and differences; predictions as given.
+        Results, means, differences and R.Acc by source.
 
     Raises:
         ValueError: a run lacks scores of test pictures.
     """
-    rows: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
+    rows: tuple[list[Row], list[Row], list[Row], list[Row]] = ([], [], [], [])
     tested = pictures_of(exams.contests)
+    resampler = Resampler((contest.pairing for contest in exams.contests), settings)
     keys = ["training_set", "train_condition"]
     for condition, (place, members) in itertools.product(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
         trained = members.sort("detector", "seed").to_dicts()
         scores = _scores(predictions, trained, exams, condition, tested)
-        drawn, results = _contest_draws(trained, exams, tested, scores, settings)
+        drawn, results = _contest_draws(trained, exams, tested, scores, resampler, settings)
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
         common = {**dict(zip(keys, place, strict=True)), "condition": condition}
+        sources = source_rows(trained, exams.contests, tested, scores, resampler, settings)
+        rows[3].extend(common | row for row in sources)
         judged = [any(one) for one in zip(*map(exams.fought, trained), strict=True)]
         for group in groups_of(exams.contests, str(place[0]), judged):
             for metric in METRICS:
-                summaries = summaries_of(trained, drawn[metric], group, metric, settings)
+                summaries = summaries_of(trained, drawn, group, metric, settings)
                 labels = common | {"suite": group.table, "group": group.name, "metric": metric}
-                labels["n_generators"] = len(group.members)
+                labels |= {"n_generators": len(group.members), "n_clusters": group.units.n_clusters}
                 rows[1].extend(labels | row for row in mean_rows(summaries))
                 if metric in COMPARED and group.name in (HELD_OUT, IN_DOMAIN):
                     rows[2].extend(labels | row for row in difference_rows(summaries, group, settings))
@@ -89,6 +95,7 @@ def evaluate_runs(
         make(Results, rows[0]).sort("run_id", "suite", "generator", "condition", "metric"),
         make(Means, rows[1]).sort(order),
         make(Differences, rows[2]).sort([*order, "reference"]),
+        make(RealSources, rows[3]).sort([*keys, "suite", "condition", "real_pool", "source", "detector"]),
     )
 
 
@@ -110,7 +117,7 @@ def _scores(predictions: pl.DataFrame, trained: list[Row], exams: Exams, conditi
 
 
 def _contest_draws(
-    trained: list[Row], exams: Exams, tested: list[str], scores: Array, settings: Evaluate
+    trained: list[Row], exams: Exams, tested: list[str], scores: Array, resampler: Resampler, settings: Evaluate
 ) -> tuple[dict[str, Array], list[Row]]:
     """Every metric under every resample, float64 (runs, contests, 1 + draws); and the rows of results.
 
@@ -124,43 +131,57 @@ def _contest_draws(
     position = {image_id: number for number, image_id in enumerate(tested)}
     fought = [exams.fought(run) for run in trained]
     places = dict(enumerate(contests))
-    for (suite, name), members in itertools.groupby(places, key=lambda place: places[place].pool):
+    for _, members in itertools.groupby(places, key=lambda place: places[place].pool):
         fights = list(members)
-        reals = np.array([position[image_id] for image_id in places[fights[0]].pairing.real])
-        real_weights = resamples(len(reals), settings.bootstrap, settings.seed, f"real/{suite}/{name}")
+        pool = places[fights[0]].pairing
+        reals = np.array([position[image_id] for image_id in pool.real])
+        real_weights = resampler.reals(pool)
         pools = {
-            number: _pool(scores[number, reals], real_weights, run["threshold"])
+            number: _pool(scores[number, reals], real_weights, run)
             for number, run in enumerate(trained)
             if any(fought[number][place] for place in fights)
         }
         for place in fights:
             pairing = places[place].pairing
             fakes = np.array([position[image_id] for image_id in pairing.fake])
-            weights = resamples(len(fakes), settings.bootstrap, settings.seed, f"fake/{pairing.name}")
+            weights, whole = resampler.fakes(pairing), units_of([pairing])
             for number, run in enumerate(trained):
                 if not fought[number][place]:
                     continue
                 metrics = pools[number].against(scores[number, fakes], weights)
                 for metric, draws in metrics.items():
                     drawn[metric][number, place] = draws
-                judged = scores[number, reals]
-                judged = judged[~np.isnan(judged)]
-                estimates = metric_estimates(judged, scores[number, fakes], run["threshold"], metrics)
-                rows += _result_rows(run, places[place], len(judged), estimates)
+                judged = ~np.isnan(scores[number, reals])
+                units = whole if judged.all() else units_of([_judged(pairing, judged)])
+                real = scores[number, reals[judged]]
+                estimates = metric_estimates(real, scores[number, fakes], run["threshold"], metrics, units)
+                rows += _result_rows(run, places[place], len(real), units, estimates)
     return drawn, rows
 
 
-def _pool(scores: Array, weights: npt.NDArray[np.float32], threshold: float) -> RealPool:
+def _judged(pairing: Pairing, judged: npt.NDArray[np.bool_]) -> Pairing:
+    """A generator with the reals that a run is judged on."""
+    return replace(
+        pairing,
+        real=list(itertools.compress(pairing.real, judged)),
+        real_clusters=list(itertools.compress(pairing.real_clusters, judged)),
+        real_sources=list(itertools.compress(pairing.real_sources, judged)),
+    )
+
+
+def _pool(scores: Array, weights: npt.NDArray[np.float32], run: Row) -> RealPool:
     """A run's pool under resamples, without the reals that it is not judged on."""
     judged = ~np.isnan(scores)
-    if judged.all():
-        return RealPool(scores, weights, threshold)
-    kept = weights[:, judged]
-    # A draw that holds none of those left tells nothing, and counts as the sample.
-    return RealPool(scores[judged], np.where(kept.any(axis=1, keepdims=True), kept, 1), threshold)
+    if not judged.all():
+        scores, kept = scores[judged], weights[:, judged]
+        # A draw that holds none of those left tells nothing, and counts as the sample.
+        weights = np.where(kept.any(axis=1, keepdims=True), kept, 1)
+    return RealPool(scores, weights, run["threshold"], run["temperature"])
 
 
-def _result_rows(run: Row, contest: Contest, n_real: int, estimates: dict[str, Estimate]) -> Iterator[Row]:
+def _result_rows(
+    run: Row, contest: Contest, n_real: int, units: Units, estimates: dict[str, Estimate]
+) -> Iterator[Row]:
     pairing = contest.pairing
     for metric, bounds in estimates.items():
         yield {
@@ -172,6 +193,7 @@ def _result_rows(run: Row, contest: Contest, n_real: int, estimates: dict[str, E
             "metric": metric,
             "n_real": n_real,
             "n_fake": len(pairing.fake),
+            "n_clusters": units.n_clusters,
             "backbone_id": run["backbone_id"],
             **bounded(bounds, 0),
         }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,27 +29,33 @@ class Summary:
 
     Attributes:
         values: (seeds, generators, 1 + draws), NaN where a seed's run is not judged on a generator.
-        size: images behind it.
+        size: bounds a metric without an error.
+        clusters: how many were drawn from; None where pictures were drawn one by one.
         n_seeds: of which some generator of the group is judged.
         benchmark, population: means; the latter None of few generators.
     """
 
     values: Array
-    size: int
+    size: float
+    clusters: int | None
     n_seeds: int
     benchmark: Mean
     population: Mean | None
 
 
 def summaries_of(
-    trained: list[Row], drawn: Float64[np.ndarray, "runs contests rows"], group: Group, metric: str, settings: Evaluate
+    trained: list[Row],
+    drawn: Mapping[str, Float64[np.ndarray, "runs contests rows"]],
+    group: Group,
+    metric: str,
+    settings: Evaluate,
 ) -> dict[str, Summary]:
     """Each detector's mean over its seeds and a group.
 
     Args:
         trained: rows of the table runs, those of one detector next to each other.
-        drawn: the metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's; NaN where
-            a run takes no part.
+        drawn: every metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's; NaN
+            where a run takes no part.
         group: whose contests enter the mean.
         metric: of `METRICS`.
         settings: draws and their seed.
@@ -60,13 +66,18 @@ def summaries_of(
     Raises:
         ValueError: fewer than two draws, or another number of them than `drawn` has.
     """
-    size = sample_size(metric, group.n_real, group.n_fake)
     summaries = {}
     for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
-        values = drawn[list(members)][:, group.members]
+        own = list(members)
+        seeds = slice(own[0], own[-1] + 1)
+        values = drawn[metric][seeds][:, group.members]
         judged = _judged(values)
         if len(judged):
-            summaries[detector] = Summary(values, size, len(judged), *_means(judged, group, settings))
+            caught = float(np.nanmean(drawn["f_acc"][seeds, :, 0][:, group.members]))
+            size = sample_size(metric, group.units.n_real, group.units.n_fake, caught)
+            clusters = group.units.drawn(metric)
+            means = _means(judged, group, clusters, settings)
+            summaries[detector] = Summary(values, size, clusters, len(judged), *means)
     return summaries
 
 
@@ -75,14 +86,14 @@ def _judged(values: Array) -> Array:
     return values[~np.isnan(values[:, :, 0]).all(axis=1)]
 
 
-def _means(values: Array, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
-    seeds = _seed_weights(len(values), settings.bootstrap, settings.seed)
+def _means(values: Array, group: Group, clusters: int | None, settings: Evaluate) -> tuple[Mean, Mean | None]:
+    seeds = seed_weights(len(values), settings.bootstrap, settings.seed)
     name = f"{group.table}/{group.name}"
     generators = _generator_weights(len(group.members), settings.bootstrap, settings.seed, name)
-    return benchmark(values, seeds), population(values, seeds, generators)
+    return benchmark(values, seeds, clusters), population(values, seeds, generators, clusters)
 
 
-_seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
+seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
 _generator_weights = functools.lru_cache(16)(generator_draws)
 
 
@@ -124,7 +135,7 @@ def difference_rows(summaries: dict[str, Summary], group: Group, settings: Evalu
 def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
     """The paired mean of first minus second; seeds pair up where there are as many, or one on a side."""
     if len(one.values) == len(other.values) or 1 in (len(one.values), len(other.values)):
-        return _means(_judged(one.values - other.values), group, settings)
+        return _means(_judged(one.values - other.values), group, one.clusters, settings)
     elsewhere = unpaired(one.population, other.population) if one.population and other.population else None
     return unpaired(one.benchmark, other.benchmark), elsewhere
 

@@ -23,12 +23,14 @@ class Pivot:
         on: column whose values become columns, in the order of the rows.
         cell: column with the number that is shown.
         interval: show the number's interval beside it.
+        shown: values of `on` that have a column; all if empty.
     """
 
     index: tuple[str, ...]
     on: str
     cell: str
     interval: bool = True
+    shown: tuple[str, ...] = ()
 
 
 def triples(columns: Sequence[str]) -> list[str]:
@@ -66,6 +68,8 @@ def pivoted(frame: pl.DataFrame, layout: Pivot) -> pl.DataFrame:
     """
     name = layout.cell
     cell = _interval(name, name + LOW, name + HIGH) if layout.interval else _number(name)
+    if layout.shown:
+        frame = frame.filter(pl.col(layout.on).is_in(layout.shown))
     rows = frame.select(*layout.index, layout.on, cell.alias("cell"))
     return rows.pivot(layout.on, index=layout.index, values="cell", maintain_order=True)
 

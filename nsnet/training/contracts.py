@@ -30,6 +30,9 @@ class Runs(Table):
     params: str = pa.Field(description="resolved settings of the detector, JSON")
     chosen: str = pa.Field(description="settings chosen on the validation split, JSON")
     threshold: pl.Float64 = pa.Field(description="score of best balanced accuracy on the validation split")
+    temperature: pl.Float64 = pa.Field(
+        gt=0, description="divides the scores' logits for the least negative log-likelihood on the validation split"
+    )
     validation_acc: pl.Float64 = pa.Field(ge=0, le=1, description="balanced accuracy on the validation split at 0.5")
     code_checksum: str = pa.Field(description="hash of the code that trained it")
     data_checksum: str = pa.Field(description="hash of the training and validation pictures with their labels")

@@ -17,6 +17,7 @@ from nsnet.core.origin import describe
 from nsnet.core.provenance import digest
 from nsnet.detectors.files import save_detector
 from nsnet.detectors.registry import detector_class
+from nsnet.detectors.temperature import fit_temperature
 from nsnet.detectors.thresholds import balanced_accuracy, choose_threshold
 from nsnet.training.examples import Material
 from nsnet.training.runner import Runner
@@ -89,8 +90,8 @@ def run_row(training: Training, facts: Mapping[str, Any]) -> dict[str, Any]:
         "adapter": getattr(settings, "adapter", False),
         "contrastive": getattr(settings, "contrastive", False),
         "params": json.dumps(settings.model_dump(mode="json", exclude={"seeds"}), sort_keys=True),
-        **{name: facts[name] for name in ("chosen", "threshold", "validation_acc", "device", "precision")},
-        "detector_sha256": facts["detector_sha256"],
+        **{name: facts[name] for name in ("chosen", "threshold", "temperature", "validation_acc")},
+        **{name: facts[name] for name in ("device", "precision", "detector_sha256")},
         "code_checksum": training.code,
         "data_checksum": training.pictures.checksum,
         "backbone_id": digest(dict(record)),
@@ -116,6 +117,7 @@ def _train(
             detector.module().eval()
             scores = detector.score(runner.batches(validation, ROWS[needs.reads]))
             threshold = choose_threshold(scores, validation.labels)
+            temperature = fit_temperature(scores, validation.labels)
     except ValueError as error:
         raise ValueError(f"training {training.title}: {error}") from error
     detector.module().to("cpu")
@@ -123,6 +125,7 @@ def _train(
     figures = {
         "chosen": json.dumps(chosen, sort_keys=True),
         "threshold": threshold,
+        "temperature": temperature,
         "validation_acc": balanced_accuracy(scores, validation.labels),
         "device": compute.device,
         "precision": compute.precision,

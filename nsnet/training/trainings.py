@@ -30,6 +30,7 @@ CODE = (
     "detectors/head.py",
     "detectors/losses.py",
     "detectors/protocol.py",
+    "detectors/temperature.py",
     "detectors/thresholds.py",
 )
 

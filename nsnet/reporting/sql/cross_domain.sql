@@ -1,4 +1,4 @@
--- One row per detector and generator, mean over seeds: every metric, intervals, n, and what the files give away
+-- One row per detector and generator, mean over seeds: metrics, intervals, n, and what the files give away
 SELECT s.training_set, s.train_condition, s.detector, s.suite, g.generator, g.family, g.in_domain, s.condition,
        s.n_seeds, s.acc, s.acc_low, s.acc_high, s.r_acc, s.f_acc, s.ap, s.ap_low, s.ap_high,
        s.auroc, s.auroc_low, s.auroc_high, s.acc_validation, s.acc_validation_low, s.acc_validation_high,
