@@ -13,7 +13,8 @@ from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contests import contests_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
+from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, Results
+from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
 from nsnet.features.contracts import Features, Patches
@@ -217,6 +218,7 @@ def write_project(paths: Paths) -> Evaluation:
         (Results, found.results),
         (Means, found.means),
         (Differences, found.differences),
+        (FlipRate, flip_rates(trained, contests_of(corpus), scores, SETTINGS)),
     ):
         write_table(kind, frame, paths.table(kind))
     return found

@@ -11,7 +11,8 @@ from nsnet.core.progress import bar
 from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contests import Contest, contests_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
+from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, Results
+from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
@@ -22,7 +23,7 @@ PARTS = (*CODE, "corpus/pairings.py", "evaluation", "suites")
 
 
 def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSource) -> Evaluation:
-    """Score, compute and write predictions, results, means and paired_differences of the corpus in `paths`.
+    """Score, compute and write predictions, results, means, differences and flip rates of the corpus in `paths`.
 
     Args:
         paths: project whose test pictures are scored and whose tables are written.
@@ -31,7 +32,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         source: features and pixels of the corpus.
 
     Returns:
-        The four tables, as written.
+        Results, means and differences, as written.
 
     Raises:
         ValueError: no fakes to test, pools without reals, missing inputs, or a damaged detector.
@@ -55,6 +56,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         (Results, evaluation.results),
         (Means, evaluation.means),
         (Differences, evaluation.differences),
+        (FlipRate, flip_rates(runs, contests, predictions, settings)),
     ):
         write_table(kind, frame, paths.table(kind))
     if own:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float64
 
 from nsnet.core.contracts import make
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
@@ -66,7 +67,7 @@ def evaluate_runs(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
         trained = members.sort("detector", "seed").to_dicts()
-        scores = _scores(predictions, [run["run_id"] for run in trained], condition, tested)
+        scores = scores_of(predictions, [run["run_id"] for run in trained], condition, tested)
         drawn, results = _contest_draws(trained, contests, tested, scores, settings)
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
@@ -88,8 +89,23 @@ def evaluate_runs(
     )
 
 
-def _scores(predictions: pl.DataFrame, run_ids: list[str], condition: str, tested: list[str]) -> Array:
-    """Scores of each run on the tested pictures: float64 (runs, pictures)."""
+def scores_of(
+    predictions: pl.DataFrame, run_ids: list[str], condition: str, tested: list[str]
+) -> Float64[np.ndarray, "runs pictures"]:
+    """Scores of runs on the test pictures.
+
+    Args:
+        predictions: the table predictions.
+        run_ids: of the runs.
+        condition: that the pictures were shown under.
+        tested: image_id of each picture.
+
+    Returns:
+        float64 (runs, pictures), in the order of both.
+
+    Raises:
+        ValueError: a run lacks scores.
+    """
     rows = predictions.filter(pl.col("run_id").is_in(run_ids), split="test", condition=condition)
     order = pl.DataFrame({"image_id": tested})
     columns = []

@@ -60,13 +60,13 @@ def summaries_of(
 
 
 def _means(values: Array, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
-    seeds = _seed_weights(len(values), settings.bootstrap, settings.seed)
+    seeds = seed_weights(len(values), settings.bootstrap, settings.seed)
     name = f"{group.table}/{group.name}"
     generators = _generator_weights(len(group.members), settings.bootstrap, settings.seed, name)
     return benchmark(values, seeds), population(values, seeds, generators)
 
 
-_seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
+seed_weights = functools.lru_cache(16)(functools.partial(seed_draws, name="runs"))
 _generator_weights = functools.lru_cache(16)(generator_draws)
 
 

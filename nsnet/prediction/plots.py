@@ -88,9 +88,11 @@ def _draw_view(axes: Axes, explanation: Explanation, colours: ScalarMappable) ->
     boxes = [Rectangle((column * side, row * side), side, side) for row, column in zip(rows, columns, strict=True)]
     added = explanation.contributions[explanation.cells.ravel()]
     _frame(axes, boxes, added, colours)
-    for row, column, value in zip(rows, columns, added, strict=True):
-        text = axes.text((column + 0.5) * side, (row + 0.5) * side, f"{value:+.2f}", ha="center", va="center")
-        text.set(fontsize=8, path_effects=[withStroke(linewidth=2, foreground="white")])
+    for box, value in zip(boxes, added, strict=True):
+        figure = f"{round(value, 2) + 0:+.2f}"  # no negative zero
+        x, y = box.get_center()
+        text = axes.text(x, y, figure, ha="center", va="center", fontsize=8)
+        text.set_path_effects([withStroke(linewidth=2, foreground="white")])
     axes.set_title(f"{explanation.shown}, {size} x {size}: what the detector was shown", fontsize=11)
 
 
