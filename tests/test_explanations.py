@@ -55,7 +55,7 @@ class Looking(CnnDetector):
 
 
 def looking(view: str, draws: int = 3) -> Predictor:
-    scorer = Scorer(Looking(), Needs("pixels", view), SETTINGS, None, "cpu")
+    scorer = Scorer(Looking(), Needs("pixels", view), SETTINGS, None, "cpu")  # type: ignore[arg-type]  # its Settings are narrower
     return Predictor(scorer, shipped(), draws)
 
 
@@ -104,8 +104,7 @@ def test_the_patches_that_a_detector_looks_at_are_found() -> None:
         assert (cell == found.picture[top:bottom, left:right]).all()
 
 
-def test_what_comes_instead_is_the_mosaic_of_the_picture_without_the_patch() -> None:
-    """Against Patch Selection itself: as many cells are red or blue as in a mosaic that must do without the patch."""
+def test_a_patch_gives_way_to_the_next_of_its_kind() -> None:
     red = [(row, 0) for row in range(10)] + [(row, 1) for row in range(10)] + [(row, 2) for row in range(6)]
     picture = scene(10, 13, red, ())
     found = looking("mosaic", draws=1).explain(Image.fromarray(picture))
