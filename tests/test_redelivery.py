@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from nsnet.features.deliveries import DELIVERIES
 from nsnet.prediction.draws import Decision
 from nsnet.prediction.predictions import REDELIVERED, Prediction, redeliveries
 from nsnet.training.exports import SHIPPED
+from tests.conftest import ROOT, run
 from tests.predictors import nsnet as command
 from tests.trees import draw
 
@@ -117,3 +119,24 @@ def test_bad_pictures_and_deliveries_of_ones_own(photos: Path) -> None:
         rtol=0,
         atol=1e-6,
     )
+
+
+def test_readme_names_every_delivery_and_its_commands_run(tmp_path: Path) -> None:
+    """In a folder with pictures of the names that it gives."""
+    page = (ROOT / "README.md").read_text()
+    [asked] = re.findall(r"dvc exp run -S 'evaluate.conditions=\[(.*)\]'", page)
+    assert asked.split(",") == NAMES
+    part = page.partition("## One picture")[2].partition("\n## ")[0]
+    commands = re.findall(r"^\$ (nsnet predict .*)\n((?:(?:path|lab/).*\n)*)", part, flags=re.MULTILINE)
+    assert len(commands) == 3
+    for path in set(re.findall(r"^lab/\S+", part, flags=re.MULTILINE)):
+        draw(tmp_path / path, 1)
+    (tmp_path / "nsnet").symlink_to(ROOT / "nsnet")
+    for typed, shown in commands:
+        words = run(tmp_path, "bash", "-c", f"printf '%s\\n' {typed}", project=ROOT).stdout.splitlines()
+        finished = command(tmp_path, *words[1:])
+        assert finished.exit_code == 0
+        found, expected = finished.stdout.splitlines(), shown.splitlines()
+        if expected:  # whose figures are those of the lab's pictures; of the explanation no rows are shown
+            assert found[0].split() == expected[0].split() and len(found) == len(expected)
+    assert len(list((tmp_path / "explained").glob("*.png"))) == 1
