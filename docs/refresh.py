@@ -1,10 +1,12 @@
 """Write the tables of README.md and docs/*.md anew, from the printed tables and the catalogue.
 
     python docs/refresh.py            # after `make repro`: tables and the output of queries
+    python docs/refresh.py --studies  # and of studies, which take half an hour
     python docs/refresh.py --check    # do the pages say what the committed tables say?
 
 A line `<!-- table: docs/tables/NAME.sql -->` stands before each table that a query over CSV files makes. Tables below
-`$ nsnet query ...`, `$ nsnet lab ...` or `<!-- output: nsnet ... -->` are what that command prints.
+`$ nsnet query ...`, `$ nsnet lab ...` or `<!-- output: nsnet ... -->` are what that command prints, and below
+`<!-- study: nsnet lab ... -->` what it printed when it was last asked for.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ from nsnet.core.printing import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = re.compile(r"(<!-- table: (\S+) -->\n)((?:\|.*\n)*)")
-OUTPUT = re.compile(r"((?:\$ |<!-- output: )(nsnet (?:query|lab) .*?)(?: -->)?\n)((?:\|.*\n|\n(?=\|))+)")
+OUTPUT = re.compile(r"((?:\$ |<!-- (?:output|study): )(nsnet (?:query|lab) .*?)(?: -->)?\n)((?:\|.*\n|\n(?=\|))+)")
+STUDY = "<!-- study: "
 FILE = re.compile(r"'([\w/]+\.csv)'")
 MACROS = """
     CREATE MACRO number(value) AS printf('%.3f', value);
@@ -64,10 +67,12 @@ def with_tables(text: str, tables: Path) -> str:
     return TABLE.sub(made, text)
 
 
-def with_output(text: str) -> str:
-    """A page with what its commands print now, in this checkout."""
+def with_output(text: str, studies: bool) -> str:
+    """A page with what its commands print now, in this checkout; of studies only if they are asked for."""
 
     def ran(found: re.Match[str]) -> str:
+        if found[1].startswith(STUDY) and not studies:
+            return found[0]
         done = subprocess.run(["bash", "-c", found[2]], cwd=ROOT, capture_output=True, text=True, check=True)
         lines = [line for line in done.stdout.splitlines() if line.startswith("|") or not line]
         return found[1] + "\n".join(lines).strip("\n") + "\n"
@@ -92,12 +97,14 @@ def check() -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="change nothing; fail if a table is not the committed one")
-    if parser.parse_args().check:
+    parser.add_argument("--studies", action="store_true", help="run the studies too, half an hour")
+    asked = parser.parse_args()
+    if asked.check:
         if found := check():
             sys.exit(found)
         return
     for page in pages():
-        text = with_output(with_tables(page.read_text("utf-8"), ROOT))
+        text = with_output(with_tables(page.read_text("utf-8"), ROOT), asked.studies)
         with atomic_path(page) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

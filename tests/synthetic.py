@@ -14,6 +14,7 @@ from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contests import contests_of, pictures_of
 from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, Results
+from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
@@ -39,6 +40,7 @@ def samples() -> pl.DataFrame:
     """A lab with two training sets and five generators of two families, one of them seen."""
     rows: list[dict[str, Any]] = []
     common = {"suite": "lab", "real_pool": "real", "class_name": None, "caption": None, "caption_source": None}
+    common |= {"cluster": None, "draw": None}
     reals = {"generator": "real", "family": "real", "label": 0, "in_domain_for": []}
     rows += [common | reals | in_test(f"real{number:02}") for number in range(24)]
     for index, generator in enumerate(("seen", "blur", "grid", "noise", "ring")):
@@ -190,7 +192,7 @@ def evaluation() -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame, Evaluation]:
     corpus, trained = samples(), runs()
     scores = predictions(trained, corpus)
     provenance = {"code_checksum": "code", "data_checksum": "data"}
-    return corpus, trained, scores, evaluate_runs(trained, contests_of(corpus), scores, SETTINGS, provenance)
+    return corpus, trained, scores, evaluate_runs(trained, Exams(contests_of(corpus), {}), scores, SETTINGS, provenance)
 
 
 def write_project(paths: Paths) -> Evaluation:
@@ -218,7 +220,7 @@ def write_project(paths: Paths) -> Evaluation:
         (Results, found.results),
         (Means, found.means),
         (Differences, found.differences),
-        (FlipRate, flip_rates(trained, contests_of(corpus), scores, SETTINGS)),
+        (FlipRate, flip_rates(trained, Exams(contests_of(corpus), {}), scores, SETTINGS)),
     ):
         write_table(kind, frame, paths.table(kind))
     return found

@@ -10,6 +10,7 @@ import pytest
 from sklearn.metrics import average_precision_score, balanced_accuracy_score, roc_auc_score
 
 from nsnet.evaluation.contests import Contest, contests_of, groups_of, pictures_of
+from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.means import benchmark, estimate, population
 from nsnet.evaluation.resampling import generator_draws, resamples, seed_draws
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
@@ -128,7 +129,7 @@ def test_pairing_narrows_the_interval(whole: Whole) -> None:
     both = pl.concat([twin, others])
     found = evaluate_runs(
         both,
-        contests_of(corpus),
+        Exams(contests_of(corpus), {}),
         pl.concat([scores, raised]),
         SETTINGS,
         {"code_checksum": "code", "data_checksum": "data"},
@@ -174,5 +175,7 @@ def test_missing_scores_are_named() -> None:
     corpus, trained = samples(), runs().head(1)
     scores = predictions(trained, corpus).filter(pl.col("image_id") != "real03")
     with pytest.raises(ValueError, match=r"run biased-nsnet-0 has no score of 1 of \d+ test pictures under clean"):
-        evaluate_runs(trained, contests_of(corpus), scores, SETTINGS, {"code_checksum": "", "data_checksum": ""})
+        evaluate_runs(
+            trained, Exams(contests_of(corpus), {}), scores, SETTINGS, {"code_checksum": "", "data_checksum": ""}
+        )
     assert pictures_of(contests_of(corpus))[0] == "blur00"

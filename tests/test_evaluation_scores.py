@@ -22,16 +22,17 @@ from nsnet.detectors.linear import LinearDetector
 from nsnet.detectors.protocol import Context, Needs
 from nsnet.detectors.settings import LinearSettings
 from nsnet.evaluation.assessment import evaluate, headline
-from nsnet.evaluation.contests import contests_of, pictures_of
+from nsnet.evaluation.contests import contests_of
 from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
-from nsnet.evaluation.scores import score_runs
+from nsnet.evaluation.exams import Exams, trained_pictures
+from nsnet.evaluation.scores import score_runs, score_tasks
 from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.conditions import Condition
 from nsnet.features.contracts import Features
 from nsnet.features.settings import Jpeg
 from nsnet.semantics.null_space import orthonormal
 from nsnet.training.contracts import Runs
-from tests.synthetic import BACKBONE, SETS, SETTINGS, WIDTH, runs, samples
+from tests.synthetic import BACKBONE, SETTINGS, WIDTH, runs, samples
 
 CONDITIONS = {"clean": Condition("clean"), "jpeg50": Condition("jpeg50", (Jpeg(op="jpeg", quality=50),))}
 LINEAR: dict[str, Any] = {
@@ -94,9 +95,8 @@ def paths(tmp_path: Path) -> Paths:
 def scored(paths: Paths, trained: pl.DataFrame, conditions: list[str]) -> tuple[pl.DataFrame, Counting]:
     corpus = read_table(Samples, paths.table(Samples))
     inputs = Counting(paths)
-    validation = {name: corpus.filter(split="validation")["image_id"].unique().sort().to_list() for name in SETS}
-    tested = pictures_of(contests_of(corpus))
-    found = score_runs(trained, tested, validation, conditions, inputs, paths.detectors, paths.run_store)
+    exams = Exams(contests_of(corpus), trained_pictures(corpus))
+    found = score_runs(score_tasks(trained, exams, conditions), inputs, paths.detectors, paths.run_store)
     return found, inputs
 
 

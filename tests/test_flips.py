@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from nsnet.evaluation.contests import contests_of
-from nsnet.evaluation.flips import FLIPS, LABELS, flip_rates
+from nsnet.evaluation.exams import Exams, Pictures
+from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.intervals import share_interval
 from nsnet.evaluation.means import benchmark, estimate
 from nsnet.evaluation.resampling import resamples, seed_draws
@@ -17,6 +18,8 @@ from tests.synthetic import SETTINGS, predictions, runs, samples
 
 KEY = ("training_set", "detector", "condition", "label", "flip")
 CONTESTS = contests_of(samples())
+EXAMS = Exams(CONTESTS, {})
+LABELS, FLIPS = ("real", "fake", "all"), ("real->fake", "fake->real", "any")
 # Sums of some tens of terms below 1 in another order.
 EXACT = 1e-12
 
@@ -44,9 +47,7 @@ def moves(trained: pl.DataFrame, scores: pl.DataFrame, run_id: str, condition: s
 def test_rates_equal_a_loop_over_predictions(scored: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     trained, scores = scored
     labels = dict(samples().filter(split="test").select("image_id", "label").iter_rows())
-    found = {
-        tuple(row[name] for name in KEY): row for row in flip_rates(trained, CONTESTS, scores, SETTINGS).to_dicts()
-    }
+    found = {tuple(row[name] for name in KEY): row for row in flip_rates(trained, EXAMS, scores, SETTINGS).to_dicts()}
     expected = set()
     for (training_set, detector), members in trained.partition_by("training_set", "detector", as_dict=True).items():
         by_run = [moves(trained, scores, run_id, "jpeg50") for run_id in members["run_id"]]
@@ -65,7 +66,7 @@ def test_rates_equal_a_loop_over_predictions(scored: tuple[pl.DataFrame, pl.Data
 
 def test_intervals_resample_pictures_by_stratum_and_seeds(scored: tuple[pl.DataFrame, pl.DataFrame]) -> None:
     trained, scores = scored
-    rates = flip_rates(trained, CONTESTS, scores, SETTINGS)
+    rates = flip_rates(trained, EXAMS, scores, SETTINGS)
     ids = trained.filter(training_set="biased", detector="nsnet").sort("seed")["run_id"]
     by_run = [moves(trained, scores, run_id, "jpeg50") for run_id in ids]
     strata = {"real/lab/real": CONTESTS[0].pairing.real}
@@ -93,7 +94,7 @@ def test_the_same_scores_flip_nothing_and_the_interval_is_that_of_none_of_n() ->
     scores = predictions(trained, samples())
     same = scores.filter(condition="clean", split="test")
     twice = pl.concat([same, same.with_columns(condition=pl.lit("jpeg50"))])
-    rates = flip_rates(trained, CONTESTS, twice, SETTINGS)
+    rates = flip_rates(trained, EXAMS, twice, SETTINGS)
     assert rates.height == len(LABELS) * len(FLIPS) and rates["value"].max() == 0
     for row in rates.to_dicts():
         assert (row["ci_low"], row["ci_high"]) == share_interval(0, row["n"])
@@ -102,11 +103,33 @@ def test_the_same_scores_flip_nothing_and_the_interval_is_that_of_none_of_n() ->
 @pytest.mark.parametrize("conditions", [["clean"], ["jpeg50"]])
 def test_without_two_conditions_of_which_one_is_clean_there_are_no_flips(conditions: list[str]) -> None:
     trained, settings = runs().head(1), SETTINGS.model_copy(update={"conditions": conditions})
-    assert flip_rates(trained, CONTESTS, predictions(trained, samples()), settings).is_empty()
+    assert flip_rates(trained, EXAMS, predictions(trained, samples()), settings).is_empty()
 
 
 def test_missing_scores_are_named() -> None:
     trained = runs().head(1)
     scores = predictions(trained, samples()).filter((pl.col("condition") == "clean") | (pl.col("image_id") != "real03"))
     with pytest.raises(ValueError, match=r"run biased-nsnet-0 has no score of 1 of \d+ test pictures under jpeg50"):
-        flip_rates(trained, CONTESTS, scores, SETTINGS)
+        flip_rates(trained, EXAMS, scores, SETTINGS)
+
+
+def test_pictures_that_a_run_was_trained_on_do_not_count(scored: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    """Seed 0 has seen two reals and a generator, seed 1 all reals but one: shares are of what is left of each."""
+    trained, scores = scored[0].filter(pl.col("seed") < 2, training_set="biased", detector="nsnet"), scored[1]
+    blur = next(contest.pairing.fake for contest in CONTESTS if contest.pairing.generator == "blur")
+    reals = CONTESTS[0].pairing.real
+    seen = {0: frozenset({*reals[:2], *blur}), 1: frozenset(reals[:-1])}
+    exams = Exams(CONTESTS, {("biased", seed): Pictures(names) for seed, names in seen.items()})
+    parts = [
+        scores.filter(pl.col("image_id").is_in(exams.tested(run)), run_id=run["run_id"]) for run in trained.to_dicts()
+    ]
+    rates = flip_rates(trained, exams, pl.concat(parts), SETTINGS)
+    for label, names in (("real", reals), ("fake", [name for one in CONTESTS for name in one.pairing.fake])):
+        shares = []
+        for run_id, known in zip(trained.sort("seed")["run_id"], seen.values(), strict=True):
+            flips = moves(trained, scores, run_id, "jpeg50")
+            left = [name for name in names if name not in known]
+            shares.append(sum(flips[name] != "" for name in left) / len(left))
+        [row] = rates.filter(label=label, flip="any").to_dicts()
+        assert row["value"] == pytest.approx(sum(shares) / 2, abs=EXACT) and row["n_seeds"] == 2
+        assert row["n"] == len(set(names) - (seen[0] & seen[1]))

@@ -11,9 +11,10 @@ import torch
 from sklearn.decomposition import PCA
 
 from nsnet.core.contracts import make
+from nsnet.corpus.content import has_content
 from nsnet.detectors.linear import LinearDetector
 from nsnet.detectors.protocol import Context
-from nsnet.semantics.caption_pool import basis_rows, caption_pool, has_content, null_spaces, pool_moments
+from nsnet.semantics.caption_pool import basis_rows, caption_pool, null_spaces, pool_moments
 from nsnet.semantics.content_shift import Labelled, ShiftAccuracy, choose_shift_rank, shift_accuracy
 from nsnet.semantics.contracts import ImageBasis, SemanticBasis
 from nsnet.semantics.image_basis import ESTIMATES, cross_modal, image_pca, leace

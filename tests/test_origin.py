@@ -21,6 +21,13 @@ from nsnet.core.origin import LAB_MODEL, describe
             "MIXED: simulated generators beside real pictures (genimage) seen by",
         ),
         (["genimage", "aigibench"], "ViT-L-14", "openai", "REAL: pictures of aigibench, genimage seen by ViT-L-14"),
+        (
+            ["imagenet-samples", "sd-samples-swapped"],
+            "timm:x",
+            "package",
+            "REAL-SMALL: pictures of imagenet-samples, sd",
+        ),
+        (["genimage", "sd-samples"], "timm:x", "package", "REAL: pictures of genimage, sd-samples seen by timm:x"),
         (["genimage"], "ViT-L-14", "random", "RANDOM: pictures of genimage seen by ViT-L-14 with untrained weights"),
         (["lab"], "ViT-L-14", "random", "RANDOM: pictures of lab seen by ViT-L-14"),
     ],

@@ -17,12 +17,12 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from nsnet.corpus.content import has_content
 from nsnet.corpus.images import decode_rgb
 from nsnet.features.backbone import load_backbone, stack
 from nsnet.features.conditions import apply, condition
 from nsnet.features.settings import Backbone, ConditionSettings
 from nsnet.features.views import make_view
-from nsnet.semantics.caption_pool import has_content
 from nsnet.semantics.image_basis import ESTIMATES
 from nsnet.semantics.moments import Moments
 from nsnet.semantics.null_space import no_directions, random_directions

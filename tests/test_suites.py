@@ -53,6 +53,9 @@ def test_generators_per_suite() -> None:
         "aigcdetectbenchmark": 17,
         "aigibench": 25,
         "chameleon": 1,
+        "sd-samples": 64,
+        "imagenet-samples": 0,
+        "coco-mini": 0,
         "lab": 40,
     }
     assert {path.stem for path in (FOLDER / "registry").iterdir()} == {*suites(), "protocols"}

@@ -126,6 +126,8 @@ def sample_rows(
                         "class_name": None,
                         "caption": f"a photo of thing {number % 5}",
                         "caption_source": "scene",
+                        "cluster": None,
+                        "draw": None,
                     }
                 )
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -62,6 +63,37 @@ def draw(path: Path, seed: int, size: tuple[int, int] = (150, 140), mode: str = 
     pixels = np.clip(np.asarray(blobs, np.float32) + noise, 0, 255).astype(np.uint8)
     Image.fromarray(pixels).convert(mode).save(path, **options)
     return path
+
+
+def entry(repo: str, style: str, prompt: str | None = None) -> dict[str, Any]:
+    """An entry of sd-samples' images.json, without what is not read."""
+    name = f"{repo.rpartition('/')[2]}__{style}.jpg"
+    return {"repo": repo, "style": style, "prompt": prompt or f"{style}, detailed", "image": name}
+
+
+def sd_samples(folder: Path, entries: list[dict[str, Any]], there: int) -> None:
+    """sd-samples with the first of its entries there, and one of them listed twice."""
+    for seed, one in enumerate(entries[:there]):
+        draw(folder / "images" / one["image"], seed)
+    (folder / "images.json").write_text(json.dumps([*entries, *entries[:1]]))
+
+
+def coco(folder: Path, captions: list[str]) -> None:
+    """COCO-MINI with a picture for each caption and a later caption beside it, and one picture that is not there."""
+    places = range(1, len(captions) + 1)
+    for number in places:
+        draw(folder / "val2017" / f"{number:012d}.jpg", 1000 + number)
+    listed = [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (*places, 999)]
+    told = [
+        (number, 2 * number + late, "Later." if late else captions[number - 1]) for number in places for late in (1, 0)
+    ]
+    annotations = [
+        {"image_id": image, "id": number, "caption": text} for image, number, text in [*told, (999, 0, "Gone.")]
+    ]
+    (folder / "annotations").mkdir()
+    (folder / "annotations/captions_val2017.json").write_text(
+        json.dumps({"images": listed, "annotations": annotations})
+    )
 
 
 def read(root: Path, suite: str | None = None, workers: int = 1, allow: list[str] | None = None) -> Corpus:

@@ -62,6 +62,7 @@ def main(
 def init(
     folder: Annotated[Path, typer.Argument(help="Made if it does not exist.")],
     profile: Annotated[str | None, typer.Option(help="Settings to lay over the default ones.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Your pictures: a folder elsewhere, in place of the lab.")] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Bring a project that is there to this version; its settings stay.")
     ] = False,
@@ -72,7 +73,7 @@ def init(
 
       nsnet init my-project && cd my-project && dvc repro
 
-      nsnet init my-project --profile paper
+      nsnet init my-project --profile real-small --data downloads && cd my-project && dvc repro catalog
 
       nsnet init my-project --update
     """
@@ -82,11 +83,12 @@ def init(
     with clear_errors():
         if profile:
             profile_file(profile)
-        written = create_project(folder, update)
+        written = create_project(folder, update, data)
         if profile:
             use_profile(profile, folder / "params.yaml")
     print(f"{folder}: {', '.join(written)}")
-    print(f"Next: commit them, then `dvc repro` in {folder}; your own pictures: deps.path in data.dvc")
+    done = "`dvc repro catalog`" if data else "`dvc repro`; your own pictures: --data, or deps.path in data.dvc"
+    print(f"Next: commit them, then in {folder} {done}")
 
 
 @app.command()

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 LAB_SUITE = "lab"
 LAB_MODEL = "lab-clip"
 RANDOM = "random"
+# What anyone can clone (`nsnet profile show real-small`), and the tables that are drawn from it.
+SMALL = ("sd-samples", "imagenet-samples", "coco-mini")
 
 
 def describe(suites: Iterable[str], model: str, weights: str | None) -> str:
@@ -17,7 +19,7 @@ def describe(suites: Iterable[str], model: str, weights: str | None) -> str:
         model, weights: as in the backbone record.
 
     Returns:
-        A sentence that begins with LAB, REAL, MIXED, RANDOM or NOT MEANINGFUL.
+        A sentence that begins with LAB, REAL, REAL-SMALL, MIXED, RANDOM or NOT MEANINGFUL.
     """
     names = set(suites)
     real = ", ".join(sorted(names - {LAB_SUITE}))
@@ -30,4 +32,6 @@ def describe(suites: Iterable[str], model: str, weights: str | None) -> str:
     if LAB_SUITE in names:
         beside = f" beside real pictures ({real})" if real else ""
         return f"MIXED: simulated generators{beside} seen by {model}; not a published benchmark"
+    if all(name.startswith(SMALL) for name in names):
+        return f"REAL-SMALL: pictures of {real} seen by {model}; few, a test of shifts, not a published benchmark"
     return f"REAL: pictures of {real} seen by {model}"

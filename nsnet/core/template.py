@@ -15,12 +15,13 @@ from nsnet.core.provenance import PACKAGE, code_checksum
 
 # Where `pip install` puts them (pyproject.toml, data-files); a checkout has them at its top.
 SHARED = "share/nsnet"
+POINTER = "data.dvc"
 FILES = (
-    *("params.yaml", "dvc.yaml", "data.dvc", "prefect.yaml", "prefect.toml"),
+    *("params.yaml", "dvc.yaml", POINTER, "prefect.yaml", "prefect.toml"),
     *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py"),
 )
 # Of these, what is the project's own once it is there.
-OWN = ("params.yaml", "data.dvc", ".gitignore", ".dvc/config")
+OWN = ("params.yaml", POINTER, ".gitignore", ".dvc/config")
 # In a checkout a stage depends on folders of code; elsewhere on a line of this file for each.
 CODE = "code.yaml"
 
@@ -45,17 +46,20 @@ def template_folder() -> Path:
     )
 
 
-def create_project(folder: Path, update: bool = False) -> list[str]:
+def create_project(folder: Path, update: bool = False, data: Path | None = None) -> list[str]:
     """Make `folder` a project: settings, stages, flow and an empty history; return the names of what was written.
 
     Args:
         folder: made if it does not exist.
         update: bring a project that is there to this version of the code: what is its own is left as it is.
+        data: folder outside the project that data.dvc imports, in place of the lab.
 
     Raises:
         FileExistsError: it holds some of the files already, and is not to be updated; nothing is overwritten.
-        FileNotFoundError: as `template_folder`, or git is not installed.
+        FileNotFoundError: as `template_folder`, git is not installed, or there is no folder `data`.
     """
+    if data is not None and not data.is_dir():
+        raise FileNotFoundError(f"{data} is not a folder: expected the corpora that data.dvc shall import")
     there = [name for name in (*FILES, CODE) if (folder / name).exists()]
     if there and not update:
         raise FileExistsError(f"{folder} has {', '.join(there)} already: name a new folder, or remove them first")
@@ -65,6 +69,10 @@ def create_project(folder: Path, update: bool = False) -> list[str]:
     stages, checksums = _known_by_checksum(yaml.safe_load((source / "dvc.yaml").read_text(encoding="utf-8")))
     written = {"dvc.yaml": yaml.safe_dump(stages, sort_keys=False), CODE: yaml.safe_dump(checksums)}
     wanted = [name for name in (*FILES, CODE) if name not in OWN or name not in there]
+    if data is not None and _imported(folder / POINTER) != str(data.resolve()):
+        imported = {"deps": [{"path": str(data.resolve())}], "outs": [{"path": "data"}]}
+        written[POINTER] = yaml.safe_dump(imported, sort_keys=False)
+        wanted = list(dict.fromkeys([*wanted, POINTER]))
     for name in wanted:
         with atomic_path(folder / name) as temporary:
             text = written.get(name)
@@ -74,6 +82,12 @@ def create_project(folder: Path, update: bool = False) -> list[str]:
     if not any((parent / ".git").exists() for parent in (folder.resolve(), *folder.resolve().parents)):
         subprocess.run(["git", "init", "--quiet", str(folder)], check=True)
     return wanted
+
+
+def _imported(pointer: Path) -> str | None:
+    """The folder that a data.dvc imports, None if there is none."""
+    content = yaml.safe_load(pointer.read_text(encoding="utf-8")) if pointer.exists() else {}
+    return next((dep["path"] for dep in content.get("deps", [])), None)
 
 
 def _known_by_checksum(pipeline: dict[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

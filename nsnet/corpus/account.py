@@ -13,6 +13,7 @@ from nsnet.core.progress import bar
 from nsnet.corpus.contracts import Duplicates, Images, Samples
 from nsnet.corpus.ingest import Corpus, ingest
 from nsnet.corpus.inspection import LIMITS, Limits
+from nsnet.corpus.settings import Protocols
 
 # Every file is in the table images; a log of a million lines helps nobody.
 SHOWN = 20
@@ -24,6 +25,7 @@ def read_corpus(
     suite: str | None,
     workers: int,
     allow_leakage: list[str],
+    protocols: Protocols | None = None,
     limits: Limits = LIMITS,
 ) -> str:
     """Write the tables images, samples and duplicates, and return sentences that account for every file.
@@ -31,7 +33,7 @@ def read_corpus(
     Args:
         root: folder with the pictures.
         paths: project whose tables are written.
-        suite, workers, allow_leakage, limits: as `nsnet.corpus.ingest.ingest`.
+        suite, workers, allow_leakage, protocols, limits: as `nsnet.corpus.ingest.ingest`.
 
     Returns:
         Sentences: images in = used + rejected, by reason, and what lies beside them.
@@ -40,7 +42,7 @@ def read_corpus(
         OSError, ValueError: as there; OSError also if a table cannot be written.
     """
     with bar("corpus", None) as advance:
-        corpus = ingest(root, paths.scan_index, suite, workers, allow_leakage, limits, advance)
+        corpus = ingest(root, paths.scan_index, suite, workers, allow_leakage, protocols, limits, advance)
     for kind in (Images, Samples, Duplicates):
         write_table(kind, getattr(corpus, table_name(kind)), paths.table(kind))
     return account(corpus)

@@ -46,11 +46,19 @@ class Samples(Table):
     training_set: str = pa.Field(nullable=True, description="which training set a train or validation sample is in")
     real_pool: str = pa.Field(description="pool of reals that fakes of this generator are compared with")
     in_domain_for: pl.List = pa.Field(
-        dtype_kwargs=STRINGS, description="training sets that hold this generator; empty for reals"
+        dtype_kwargs=STRINGS,
+        description="training sets that hold this generator; empty for reals, and a set that is drawn is not named",
     )
     class_name: str = pa.Field(nullable=True, description="class folder, such as car; null if the layout has none")
     caption: str = pa.Field(nullable=True, description="content-only description, if the corpus brings one")
     caption_source: str = pa.Field(nullable=True, description="where the caption comes from")
+    cluster: str = pa.Field(
+        nullable=True, description="pictures of one cluster, such as of one prompt, are not independent; null: each is"
+    )
+    draw: pl.Int32 = pa.Field(
+        nullable=True,
+        description="of a training set that is drawn several times: the seed that trains on this draw; null: every one",
+    )
 
 
 @contract("duplicates", stage="corpus")

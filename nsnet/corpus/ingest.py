@@ -16,7 +16,9 @@ from nsnet.corpus.duplicates import count_once, find_duplicates, refuse_leaks, w
 from nsnet.corpus.inspection import LIMITS, Limits
 from nsnet.corpus.layouts import EXPECTED
 from nsnet.corpus.manifests import assign_roles, listed_roles
+from nsnet.corpus.protocols import drawn_roles
 from nsnet.corpus.scan import scan
+from nsnet.corpus.settings import Protocols
 from nsnet.corpus.tree import is_archive
 from nsnet.suites import suites
 
@@ -41,6 +43,7 @@ def ingest(
     suite: str | None = None,
     workers: int = 1,
     allow_leakage: list[str] | None = None,
+    protocols: Protocols | None = None,
     limits: Limits = LIMITS,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Corpus:
@@ -57,6 +60,7 @@ def ingest(
         suite: what the corpus is called, if not by its registered or own folder name.
         workers: processes that decode.
         allow_leakage: test generators (suite/name) whose pictures may be seen in training.
+        protocols: roles that pictures are given beside, or in place of, what the layout tells.
         limits: what is too large to be read.
         advance: told of every batch of files.
 
@@ -66,7 +70,8 @@ def ingest(
     Raises:
         FileNotFoundError: no such folder.
         OSError: it cannot be listed, or `index` cannot be written.
-        ValueError: no known layout, no usable picture, faults in a manifest, or leakage, all of them at once.
+        ValueError: no known layout, no usable picture, faults in a manifest, protocols that these pictures do not
+            allow, or leakage, all of them at once.
     """
     if not root.is_dir():
         raise FileNotFoundError(f"{root} is not a folder: expected {EXPECTED}")
@@ -77,6 +82,8 @@ def ingest(
     placed, reasons = assign_roles(facts["path"], listed, governed, folder, suite)
     if not placed:
         raise ValueError(_nothing_placed(root, facts["path"], reasons))
+    placed = drawn_roles(placed, protocols) if protocols else placed
+    drawn = sorted(protocols.training_sets) if protocols else []
     images = _reject(fit(Images, facts), reasons)
     if images.filter(status="used").is_empty():
         why = images["reason"].value_counts(sort=True).head(SHOWN).iter_rows()
@@ -87,8 +94,8 @@ def ingest(
     duplicates = find_duplicates(images, partial(_thumbs, index))
     images, stands_for = count_once(images, duplicates)
     places = pl.DataFrame(placed)
-    samples = _samples(places, stands_for)
-    refuse_leaks(samples, images, duplicates, allow_leakage or [])
+    samples = _samples(places, stands_for, drawn)
+    refuse_leaks(samples, images, duplicates, allow_leakage or [], drawn)
     scoped = check(Duplicates, with_scopes(duplicates, places))
     return Corpus(check(Images, images.sort("path")), samples, scoped, count.others)
 
@@ -123,16 +130,17 @@ def _reject(images: pl.DataFrame, reasons: dict[str, str]) -> pl.DataFrame:
     )
 
 
-def _samples(places: pl.DataFrame, stands_for: dict[str, str]) -> pl.DataFrame:
+def _samples(places: pl.DataFrame, stands_for: dict[str, str], drawn: list[str]) -> pl.DataFrame:
     """One row for each image in each role: files that show the same picture in one role count once."""
     ids = pl.DataFrame({"path": list(stands_for), "image_id": list(stands_for.values())})
     rows = places.join(ids, on="path").sort("path").drop("path").unique(maintain_order=True)
-    roles = ["suite", "generator", "label", "split", "training_set", "real_pool", "image_id"]
+    roles = ["suite", "generator", "label", "split", "training_set", "draw", "real_pool", "image_id"]
     once = _with_validation(rows.unique(roles, keep="first", maintain_order=True))
     # Seen in training: the training set holds the same generator of the suite. Of copies in other suites, and of
-    # training sets that are not here, the registry tells; a suite's own set that is here speaks for itself.
+    # training sets that are not here, the registry tells; a suite's own set that is here speaks for itself. What
+    # a drawn set holds may differ from draw to draw (nsnet.evaluation.exams).
     trained = (
-        once.filter(split="train", label=1)
+        once.filter(~pl.col("training_set").is_in(drawn), split="train", label=1)
         .group_by("suite", "generator")
         .agg(pl.col("training_set").unique().sort().alias("seen"))
     )
@@ -150,7 +158,7 @@ def _samples(places: pl.DataFrame, stands_for: dict[str, str]) -> pl.DataFrame:
     ]
     flagged = makers.with_columns(in_domain_for=pl.Series(in_domain, dtype=pl.List(pl.String)))
     joined = once.join(flagged, on=["suite", "generator", "label"])
-    order = ["split", "training_set", "suite", "generator", "label", "real_pool", "image_id"]
+    order = ["split", "training_set", "draw", "suite", "generator", "label", "real_pool", "image_id"]
     return check(Samples, fit(Samples, joined).sort(order))
 
 

@@ -21,7 +21,10 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class Role:
-    """One file in one role, before the file has been opened."""
+    """One file in one role, before the file has been opened.
+
+    Attributes are columns of the table samples, but for the path.
+    """
 
     path: str
     suite: str
@@ -34,6 +37,8 @@ class Role:
     training_set: str | None = None
     caption: str | None = None
     caption_source: str | None = None
+    cluster: str | None = None
+    draw: int | None = None
 
 
 def roles(names: Iterable[str], folder: str, suite: str | None) -> tuple[list[Role], dict[str, str]]:

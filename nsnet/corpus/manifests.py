@@ -12,15 +12,16 @@ import polars as pl
 
 from nsnet.core.names import near_names
 from nsnet.corpus.layouts import Role, roles
+from nsnet.corpus.listings import read_listing
 from nsnet.corpus.recognition import LABELS, SPLITS, TRAINED
 from nsnet.corpus.tree import is_archive, shown
-from nsnet.suites import known_suite, named_suite
+from nsnet.suites import Suite, known_suite, named_suite
 
 NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 # path and file are the same; label is required, the rest has defaults.
 COLUMNS = (
     *("path", "file", "label", "suite", "generator", "family", "split"),
-    *("training_set", "real_pool", "class_name", "caption", "caption_source"),
+    *("training_set", "real_pool", "class_name", "caption", "caption_source", "cluster"),
 )
 # Of difflib. A column this like one that is missing is probably mistyped; others are nobody's business.
 ALIKE = 0.75
@@ -38,10 +39,10 @@ def find_manifest(folder: Path) -> Path | None:
 
 
 def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role], set[str]]:
-    """Roles from the manifests of a tree, and the top-level folders they govern ("" for files beside them).
+    """Roles from the manifests and listings of a tree, and the top-level folders they govern ("" for files at the top).
 
     A manifest at the top governs the folders that it lists files of, and the files at the top;
-    each of the other folders may have one of its own.
+    each of the other folders may have one of its own, or be a suite that lists its pictures itself.
 
     Args:
         root: the tree.
@@ -53,21 +54,30 @@ def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role]
 
     Raises:
         OSError: `root` cannot be listed.
-        ValueError: as `manifest_roles` and `nsnet.suites.named_suite`.
+        ValueError: as `manifest_roles`, `nsnet.corpus.listings.read_listing` and `nsnet.suites.named_suite`.
     """
     if suite is not None:
-        known = named_suite(suite)
-        suite = known.key if known else suite
-    manifest = find_manifest(root)
-    listed = manifest_roles(manifest, "", suite or _key(folder)) if manifest else []
-    governed = {"", *(_top(role.path) for role in listed)} if manifest else set()
+        named = named_suite(suite)
+        suite = named.key if named else suite
+    found = _own_roles(root, "", suite or folder, known_suite(suite or folder))
+    listed = found or []
+    governed = {"", *(_top(role.path) for role in listed)} if found is not None else set()
     for top in sorted(root.iterdir()):
-        inner = find_manifest(top) if shown(top.name) not in governed else None
-        if inner:
-            name = shown(top.name)
-            listed += manifest_roles(inner, name, suite or _key(name))
+        name = shown(top.name)
+        known = known_suite(name) if suite is None and top.is_dir() else None
+        inner = _own_roles(top, name, suite or name, known) if name not in governed else None
+        if inner is not None:
+            listed += inner
             governed.add(name)
     return listed, governed
+
+
+def _own_roles(folder: Path, prefix: str, suite: str, known: Suite | None) -> list[Role] | None:
+    """Roles that a folder's manifest, or the listing of the suite that it is known to be, tells; None without one."""
+    manifest = find_manifest(folder)
+    if manifest:
+        return manifest_roles(manifest, prefix, _key(suite))
+    return read_listing(folder, prefix, known) if known else None
 
 
 def assign_roles(
@@ -193,4 +203,5 @@ def _role(row: dict[str, str], prefix: str, suite: str) -> Role:
         training_set=row.get("training_set") or (suite if split in TRAINED else None),
         caption=row.get("caption") or None,
         caption_source=row.get("caption_source") or ("manifest" if row.get("caption") else None),
+        cluster=row.get("cluster") or None,
     )

@@ -103,7 +103,7 @@ def _recognise(folders: set[Parts]) -> Suite | None:
         named = len(generators) + len(pools) >= (1 if natural else 2) and len(generators) > 0
         enough = named and matches >= KNOWN_SHARE * asked
         readable = natural == bool(marks & LABEL_NAMES[2].keys())
-        return (matches if enough and readable else 0), len(generators) / len(known.generators)
+        return (matches if enough and readable else 0), len(generators) / max(1, len(known.generators))
 
     best = max(suites().values(), key=fit)
     return best if fit(best)[0] else None

@@ -10,10 +10,11 @@ from nsnet.core.paths import Paths
 from nsnet.core.progress import bar
 from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
-from nsnet.evaluation.contests import Contest, contests_of, pictures_of
+from nsnet.evaluation.contests import Contest, contests_of
 from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, Results
+from nsnet.evaluation.exams import Exams, trained_pictures
 from nsnet.evaluation.flips import flip_rates
-from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs
+from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs, score_tasks
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
@@ -40,38 +41,26 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
     runs = read_table(Runs, trained.table(Runs))
     samples = read_table(Samples, paths.table(Samples))
     contests = contests_of(samples)
-    tested = pictures_of(contests)
     own = paths == trained
-    validation = validation_images(samples) if own else {}
-    sets = runs.height * len(settings.conditions) + runs.filter(pl.col("training_set").is_in(list(validation))).height
-    with bar("score", sets) as advance:
-        predictions = score_runs(
-            runs, tested, validation, settings.conditions, source, trained.detectors, paths.run_store, advance
-        )
+    exams = Exams(contests, trained_pictures(samples) if own else {})
+    tasks = score_tasks(runs, exams, settings.conditions)
+    with bar("score", len(tasks)) as advance:
+        predictions = score_runs(tasks, source, trained.detectors, paths.run_store, advance)
     provenance = {"code_checksum": evaluation_checksum(settings), "data_checksum": pictures_checksum(contests)}
     with bar("evaluate", runs.height * len(settings.conditions)) as advance:
-        evaluation = evaluate_runs(runs, contests, predictions, settings, provenance, advance)
+        evaluation = evaluate_runs(runs, exams, predictions, settings, provenance, advance)
     for kind, frame in (
         (Predictions, predictions),
         (Results, evaluation.results),
         (Means, evaluation.means),
         (Differences, evaluation.differences),
-        (FlipRate, flip_rates(runs, contests, predictions, settings)),
+        (FlipRate, flip_rates(runs, exams, predictions, settings)),
     ):
         write_table(kind, frame, paths.table(kind))
     if own:
         kept = ((Predictions, predictions), (Results, evaluation.results))
         keep_evaluations(paths.run_store, [(table_name(kind), frame) for kind, frame in kept])
     return evaluation
-
-
-def validation_images(samples: pl.DataFrame) -> dict[str, list[str]]:
-    """Training set to image_id of its validation split, each picture once, in order."""
-    rows = samples.filter(pl.col("training_set").is_not_null(), split="validation")
-    return {
-        str(name): part["image_id"].unique().sort().to_list()
-        for (name,), part in rows.partition_by("training_set", as_dict=True).items()
-    }
 
 
 def evaluation_checksum(settings: Evaluate) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -65,19 +65,20 @@ def contests_of(samples: pl.DataFrame) -> list[Contest]:
     return sorted(contests, key=lambda contest: (contest.pool, contest.pairing.generator))
 
 
-def groups_of(contests: list[Contest], training_set: str) -> list[Group]:
+def groups_of(contests: list[Contest], training_set: str, judged: Sequence[bool] | None = None) -> list[Group]:
     """Every group of a training set, by table and name; an image that serves several contests counts once.
 
     Args:
         contests: of the corpus.
         training_set: whose in-domain generators count.
+        judged: which contests some run takes part in; all if left out.
 
     Returns:
         Groups, sorted, with the places of their members in `contests`.
     """
     members: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, contest in enumerate(contests):
-        for key in contest.groups(training_set):
+        for key in contest.groups(training_set) if judged is None or judged[place] else ():
             members[key].append(place)
     return [
         Group(

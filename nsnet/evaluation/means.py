@@ -1,11 +1,12 @@
 """Means over training seeds and generators, for this benchmark and for another generator.
 
 All start from one metric of one detector under the resamples of the images: float64
-(seeds, generators, 1 + draws), entry 0 of the last axis the sample itself. Row b of the
-seeds' weights, and of the generators', meets draw b of the images, so that one draw
-resamples everything at once. A mean over some generators, a family's say, is that of
-`values[:, some]`; a paired difference of two detectors is the mean of the difference of
-their values, made with the same weights.
+(seeds, generators, 1 + draws), entry 0 of the last axis the sample itself. Where a seed's run
+is not judged on a generator, since it was trained on it, there is NaN, and the seed's mean is
+that of its other generators; each seed has some. Row b of the seeds' weights, and of the
+generators', meets draw b of the images, so that one draw resamples everything at once. A mean
+over some generators, a family's say, is that of `values[:, some]`; a paired difference of two
+detectors is the mean of the difference of their values, made with the same weights.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def benchmark_draws(
     Raises:
         ValueError: shapes that do not fit.
     """
-    return np.asarray(np.einsum("sd,ds->d", values.mean(axis=1), seed_weights))
+    return np.asarray(np.einsum("sd,ds->d", _by_seed(values), seed_weights))
 
 
 def population_draws(
@@ -81,8 +82,32 @@ def population_draws(
     Raises:
         ValueError: shapes that do not fit.
     """
+    if np.isnan(values).any():
+        return _population_of_some(values, seed_weights, generator_weights)
     by_generator = np.einsum("sgd,ds->gd", values, seed_weights)
     return np.asarray(np.einsum("gd,dg->d", by_generator, generator_weights))
+
+
+def _by_seed(values: Array) -> Array:
+    """Mean over the generators that each seed is judged on: (seeds, rows)."""
+    return values.mean(axis=1) if not np.isnan(values).any() else np.nanmean(values, axis=1)
+
+
+def _population_of_some(values: Array, seed_weights: Array, generator_weights: Array) -> Array:
+    """`population_draws` where seeds are judged on some generators each.
+
+    A seed counts as it was drawn, with the generators that were drawn of its own; a draw in which
+    no seed has any tells nothing, and counts as the sample.
+    """
+    known = ~np.isnan(values[:, :, 0])
+    weight = np.einsum("sg,dg->sd", known.astype(np.float64), generator_weights)
+    total = np.einsum("sgd,dg->sd", np.nan_to_num(values), generator_weights)
+    drawn = weight > 0
+    means = np.divide(total, weight, out=np.zeros_like(total), where=drawn)
+    seeds = seed_weights.T * drawn
+    shares = seeds.sum(axis=0)
+    found = np.divide((means * seeds).sum(axis=0), shares, out=np.full(len(shares), math.nan), where=shares > 0)
+    return np.where(np.isnan(found), found[0], found)
 
 
 def benchmark(
@@ -105,7 +130,7 @@ def benchmark(
         ValueError: as `benchmark_draws`; or fewer than two draws.
     """
     draws = benchmark_draws(values, seed_weights)
-    by_seed = values.mean(axis=1)
+    by_seed = _by_seed(values)
     seeds = len(by_seed)
     variance = _variance(draws)
     if seeds == 1:
@@ -140,7 +165,8 @@ def population(
     draws = population_draws(values, seed_weights, generator_weights)
     variance = _variance(draws)
     sample = values[:, :, 0]
-    return Mean(draws, variance, _part(sample.mean(axis=1)) + _part(sample.mean(axis=0)))
+    generators = sample[:, ~np.isnan(sample).all(axis=0)]
+    return Mean(draws, variance, _part(np.nanmean(sample, axis=1)) + _part(np.nanmean(generators, axis=0)))
 
 
 def unpaired(first: Mean, second: Mean) -> Mean:

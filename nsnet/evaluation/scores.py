@@ -11,7 +11,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from nsnet.detectors.files import load_detector
 from nsnet.detectors.protocol import Needs, Scores
 from nsnet.detectors.registry import detector_class, settings_class
 from nsnet.evaluation.contracts import Predictions
+from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.sources import ScoringSource
 from nsnet.training.trainings import kind_code
 
@@ -37,11 +38,19 @@ CODE = ("evaluation/scores.py", "evaluation/sources.py")
 
 @dataclass(frozen=True)
 class Task:
-    """One run to be scored on one split under one condition; `images` names the pictures (sorted) by their hash."""
+    """One run to be scored on one split under one condition.
+
+    Attributes:
+        run: its row of the table runs.
+        split, condition: which pictures, and what is done to them first.
+        pictures: image_ids, in order.
+        images: their hash.
+    """
 
     run: dict[str, Any]
     split: str
     condition: str
+    pictures: tuple[str, ...] = field(repr=False)
     images: str
 
     def file(self, store: Path, condition_id: str, code: str) -> Path:
@@ -59,23 +68,40 @@ class Task:
         return store / self.run["run_id"] / "scores" / f"{condition_id}-{key}.parquet"
 
 
+def score_tasks(runs: pl.DataFrame, exams: Exams, conditions: list[str]) -> list[Task]:
+    """Every run on the test pictures of its exams, and on its training set's validation split.
+
+    Args:
+        runs: the table runs.
+        exams: of the corpus.
+        conditions: under each of which test pictures are shown; validation pictures are, as in training.
+
+    Returns:
+        By run.
+    """
+    hashes: dict[tuple[str, ...], str] = {}
+    tasks = []
+    for run in runs.sort("run_id").to_dicts():
+        shown = [("validation", run["train_condition"], exams.trained(run).validation)]
+        shown += [("test", condition, tuple(exams.tested(run))) for condition in conditions]
+        for split, condition, pictures in shown:
+            if pictures:
+                name = hashes.setdefault(pictures, hashlib.sha256("\n".join(pictures).encode()).hexdigest())
+                tasks.append(Task(run, split, condition, pictures, name))
+    return tasks
+
+
 def score_runs(
-    runs: pl.DataFrame,
-    tested: list[str],
-    validation: dict[str, list[str]],
-    conditions: list[str],
+    tasks: list[Task],
     source: ScoringSource,
     detectors: Path,
     store: Path,
     advance: Callable[[int], None] = lambda count: None,
 ) -> pl.DataFrame:
-    """The table predictions: every run on the test pictures, and on its training set's validation split.
+    """The table predictions.
 
     Args:
-        runs: the table runs.
-        tested: image_id of every test picture, in order; shown under each of `conditions`.
-        validation: training set to image_id of its validation split, in order; shown as in training.
-        conditions: names.
+        tasks: of `score_tasks`.
         source: where pictures' inputs come from.
         detectors: folder of RUN_ID.safetensors.
         store: folder of RUN_ID/scores/.
@@ -87,24 +113,11 @@ def score_runs(
     Raises:
         ValueError: a detector's file is damaged, or inputs are missing.
     """
-    pictures: dict[str, list[str]] = {}
-
-    def named(image_ids: list[str]) -> str:
-        name = hashlib.sha256("\n".join(image_ids).encode()).hexdigest()
-        pictures[name] = image_ids
-        return name
-
-    tasks = []
-    for run in runs.sort("run_id").to_dicts():
-        seen = validation.get(run["training_set"], [])
-        tasks += [Task(run, "validation", run["train_condition"], named(seen))] if seen else []
-        tasks += [Task(run, "test", condition, named(tested)) for condition in conditions]
     own = code_checksum(*CODE)
-    code = {kind: digest([own, kind_code(kind)]) for kind in runs["kind"].unique().sort()}
+    code = {kind: digest([own, kind_code(kind)]) for kind in sorted({task.run["kind"] for task in tasks})}
     files = [task.file(store, source.condition_id(task.condition), code[task.run["kind"]]) for task in tasks]
     scored = {
-        number: _kept(file, len(pictures[task.images]))
-        for number, (task, file) in enumerate(zip(tasks, files, strict=True))
+        number: _kept(file, len(task.pictures)) for number, (task, file) in enumerate(zip(tasks, files, strict=True))
     }
     missing = [number for number, scores in scored.items() if scores is None]
     advance(len(tasks) - len(missing))
@@ -117,13 +130,13 @@ def score_runs(
     groups = [list(members) for _, members in itertools.groupby(sorted(missing, key=shares), key=shares)]
     for group in itertools.chain.from_iterable(_loadable(group, tasks) for group in groups):
         alike = [tasks[number] for number in group]
-        scores = _score_together(alike, pictures[alike[0].images], source, detectors)
+        scores = _score_together(alike, list(alike[0].pictures), source, detectors)
         for number, values in zip(group, scores, strict=True):
             _keep(files[number], values)
             scored[number] = values
         advance(len(group))
     parts = [
-        pl.DataFrame({"image_id": pictures[task.images], "score": scored[number]}).with_columns(
+        pl.DataFrame({"image_id": task.pictures, "score": scored[number]}).with_columns(
             pl.lit(task.run["run_id"]).alias("run_id"),
             pl.lit(task.condition).alias("condition"),
             pl.lit(task.split).alias("split"),

@@ -7,16 +7,19 @@ numbers: every detector meets the same draws, so differences are paired.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 from jaxtyping import Float64
 
 from nsnet.core.contracts import make
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
 from nsnet.evaluation.contracts import Differences, Means, Results
+from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.intervals import Estimate, metric_estimates
 from nsnet.evaluation.means import Array
 from nsnet.evaluation.metrics import METRICS, RealPool
@@ -38,7 +41,7 @@ class Evaluation:
 
 def evaluate_runs(
     runs: pl.DataFrame,
-    contests: list[Contest],
+    exams: Exams,
     predictions: pl.DataFrame,
     settings: Evaluate,
     provenance: dict[str, str],
@@ -48,7 +51,7 @@ def evaluate_runs(
 
     Args:
         runs: the table runs.
-        contests: from `contests_of`.
+        exams: of the corpus; a run has no result where it takes no part.
         predictions: the table predictions; those of the test split are looked at.
         settings: draws, their seed and the conditions.
         provenance: columns of every result: code_checksum and data_checksum of this evaluation.
@@ -61,18 +64,19 @@ def evaluate_runs(
         ValueError: a run lacks scores of test pictures.
     """
     rows: tuple[list[Row], list[Row], list[Row]] = ([], [], [])
-    tested = pictures_of(contests)
+    tested = pictures_of(exams.contests)
     keys = ["training_set", "train_condition"]
     for condition, (place, members) in itertools.product(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
         trained = members.sort("detector", "seed").to_dicts()
-        scores = scores_of(predictions, [run["run_id"] for run in trained], condition, tested)
-        drawn, results = _contest_draws(trained, contests, tested, scores, settings)
+        scores = scores_of(predictions, trained, exams, condition, tested)
+        drawn, results = _contest_draws(trained, exams, tested, scores, settings)
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
         common = {**dict(zip(keys, place, strict=True)), "condition": condition}
-        for group in groups_of(contests, str(place[0])):
+        judged = [any(one) for one in zip(*map(exams.fought, trained), strict=True)]
+        for group in groups_of(exams.contests, str(place[0]), judged):
             for metric in METRICS:
                 summaries = summaries_of(trained, drawn[metric], group, metric, settings)
                 labels = common | {"suite": group.table, "group": group.name, "metric": metric}
@@ -90,66 +94,90 @@ def evaluate_runs(
 
 
 def scores_of(
-    predictions: pl.DataFrame, run_ids: list[str], condition: str, tested: list[str]
+    predictions: pl.DataFrame, trained: list[Row], exams: Exams, condition: str, tested: list[str]
 ) -> Float64[np.ndarray, "runs pictures"]:
     """Scores of runs on the test pictures.
 
     Args:
         predictions: the table predictions.
-        run_ids: of the runs.
+        trained: rows of the table runs.
+        exams: of the corpus.
         condition: that the pictures were shown under.
         tested: image_id of each picture.
 
     Returns:
-        float64 (runs, pictures), in the order of both.
+        float64 (runs, pictures), in the order of both; NaN for pictures that a run is not judged on.
 
     Raises:
-        ValueError: a run lacks scores.
+        ValueError: a run lacks scores of pictures that it is judged on.
     """
+    run_ids = [run["run_id"] for run in trained]
     rows = predictions.filter(pl.col("run_id").is_in(run_ids), split="test", condition=condition)
     order = pl.DataFrame({"image_id": tested})
     columns = []
-    for run_id in run_ids:
-        scores = order.join(rows.filter(run_id=run_id), on="image_id", how="left", maintain_order="left")["score"]
-        if scores.null_count():
+    for run in trained:
+        scores = order.join(rows.filter(run_id=run["run_id"]), on="image_id", how="left", maintain_order="left")
+        lacking = set(scores.filter(pl.col("score").is_null())["image_id"]) & set(exams.tested(run))
+        if lacking:
             raise ValueError(
-                f"run {run_id} has no score of {scores.null_count()} of {len(tested)} test pictures under {condition}"
+                f"run {run['run_id']} has no score of {len(lacking)} of {len(tested)} test pictures under {condition}"
             )
-        columns.append(scores.to_numpy())
+        columns.append(scores["score"].fill_null(math.nan).to_numpy())
     return np.array(columns)
 
 
 def _contest_draws(
-    trained: list[Row], contests: list[Contest], tested: list[str], scores: Array, settings: Evaluate
+    trained: list[Row], exams: Exams, tested: list[str], scores: Array, settings: Evaluate
 ) -> tuple[dict[str, Array], list[Row]]:
     """Every metric under every resample, float64 (runs, contests, 1 + draws); and the rows of results.
 
-    One pool's resamples are held at a time, and made again for the next training set: large
-    suites have thousands of pictures in hundreds of pools.
+    Where a run takes no part, its draws are NaN. One pool's resamples are held at a time, and
+    made again for the next training set: large suites have thousands of pictures in hundreds
+    of pools.
     """
-    drawn = {metric: np.empty((len(trained), len(contests), 1 + settings.bootstrap)) for metric in METRICS}
+    contests = exams.contests
+    drawn = {metric: np.full((len(trained), len(contests), 1 + settings.bootstrap), math.nan) for metric in METRICS}
     rows: list[Row] = []
     position = {image_id: number for number, image_id in enumerate(tested)}
+    fought = [exams.fought(run) for run in trained]
     places = dict(enumerate(contests))
     for (suite, name), members in itertools.groupby(places, key=lambda place: places[place].pool):
         fights = list(members)
         reals = np.array([position[image_id] for image_id in places[fights[0]].pairing.real])
         real_weights = resamples(len(reals), settings.bootstrap, settings.seed, f"real/{suite}/{name}")
-        pools = [RealPool(row[reals], real_weights, run["threshold"]) for run, row in zip(trained, scores, strict=True)]
+        pools = {
+            number: _pool(scores[number, reals], real_weights, run["threshold"])
+            for number, run in enumerate(trained)
+            if any(fought[number][place] for place in fights)
+        }
         for place in fights:
             pairing = places[place].pairing
             fakes = np.array([position[image_id] for image_id in pairing.fake])
             weights = resamples(len(fakes), settings.bootstrap, settings.seed, f"fake/{pairing.name}")
-            for number, (run, row) in enumerate(zip(trained, scores, strict=True)):
-                metrics = pools[number].against(row[fakes], weights)
+            for number, run in enumerate(trained):
+                if not fought[number][place]:
+                    continue
+                metrics = pools[number].against(scores[number, fakes], weights)
                 for metric, draws in metrics.items():
                     drawn[metric][number, place] = draws
-                estimates = metric_estimates(row[reals], row[fakes], run["threshold"], metrics)
-                rows += _result_rows(run, places[place], estimates)
+                judged = scores[number, reals]
+                judged = judged[~np.isnan(judged)]
+                estimates = metric_estimates(judged, scores[number, fakes], run["threshold"], metrics)
+                rows += _result_rows(run, places[place], len(judged), estimates)
     return drawn, rows
 
 
-def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> Iterator[Row]:
+def _pool(scores: Array, weights: npt.NDArray[np.float32], threshold: float) -> RealPool:
+    """A run's pool under resamples, without the reals that it is not judged on."""
+    judged = ~np.isnan(scores)
+    if judged.all():
+        return RealPool(scores, weights, threshold)
+    kept = weights[:, judged]
+    # A draw that holds none of those left tells nothing, and counts as the sample.
+    return RealPool(scores[judged], np.where(kept.any(axis=1, keepdims=True), kept, 1), threshold)
+
+
+def _result_rows(run: Row, contest: Contest, n_real: int, estimates: dict[str, Estimate]) -> Iterator[Row]:
     pairing = contest.pairing
     for metric, bounds in estimates.items():
         yield {
@@ -159,7 +187,7 @@ def _result_rows(run: Row, contest: Contest, estimates: dict[str, Estimate]) -> 
             "family": pairing.family,
             "in_domain": contest.seen_by(run["training_set"]),
             "metric": metric,
-            "n_real": len(pairing.real),
+            "n_real": n_real,
             "n_fake": len(pairing.fake),
             "backbone_id": run["backbone_id"],
             **bounded(bounds, 0),

@@ -25,10 +25,18 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Summary:
-    """A detector's metric on a group, (seeds, generators, 1 + draws), and its means; population is None of few."""
+    """A detector's metric on a group, and its means.
+
+    Attributes:
+        values: (seeds, generators, 1 + draws), NaN where a seed's run is not judged on a generator.
+        size: images behind it.
+        n_seeds: of which some generator of the group is judged.
+        benchmark, population: means; the latter None of few generators.
+    """
 
     values: Array
     size: int
+    n_seeds: int
     benchmark: Mean
     population: Mean | None
 
@@ -40,13 +48,14 @@ def summaries_of(
 
     Args:
         trained: rows of the table runs, those of one detector next to each other.
-        drawn: the metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's.
+        drawn: the metric of each run on each contest, (runs, contests, 1 + draws), entry 0 the sample's; NaN where
+            a run takes no part.
         group: whose contests enter the mean.
         metric: of `METRICS`.
         settings: draws and their seed.
 
     Returns:
-        By detector, in the order of `trained`.
+        By detector, in the order of `trained`; without those that are not judged on any of the group.
 
     Raises:
         ValueError: fewer than two draws, or another number of them than `drawn` has.
@@ -55,8 +64,15 @@ def summaries_of(
     summaries = {}
     for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
         values = drawn[list(members)][:, group.members]
-        summaries[detector] = Summary(values, size, *_means(values, group, settings))
+        judged = _judged(values)
+        if len(judged):
+            summaries[detector] = Summary(values, size, len(judged), *_means(judged, group, settings))
     return summaries
+
+
+def _judged(values: Array) -> Array:
+    """Without seeds whose run is judged on none of these generators."""
+    return values[~np.isnan(values[:, :, 0]).all(axis=1)]
 
 
 def _means(values: Array, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
@@ -73,7 +89,7 @@ _generator_weights = functools.lru_cache(16)(generator_draws)
 def mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
     """Columns of the table means that differ between detectors, a row for each."""
     for detector, summary in summaries.items():
-        row = {"detector": detector, "n_seeds": len(summary.values)}
+        row = {"detector": detector, "n_seeds": summary.n_seeds}
         far = estimate(summary.population, summary.size) if summary.population else None
         yield row | bounded(estimate(summary.benchmark, summary.size), 0) | _population(far, 0)
 
@@ -108,7 +124,7 @@ def difference_rows(summaries: dict[str, Summary], group: Group, settings: Evalu
 def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
     """The paired mean of first minus second; seeds pair up where there are as many, or one on a side."""
     if len(one.values) == len(other.values) or 1 in (len(one.values), len(other.values)):
-        return _means(one.values - other.values, group, settings)
+        return _means(_judged(one.values - other.values), group, settings)
     elsewhere = unpaired(one.population, other.population) if one.population and other.population else None
     return unpaired(one.benchmark, other.benchmark), elsewhere
 

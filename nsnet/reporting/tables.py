@@ -114,6 +114,17 @@ REPORTS = (
         note="Linear heads without adapter and contrastive loss; mean held-out accuracy.",
     ),
     Report(
+        "protocols",
+        "Training sets beside each other: mean held-out AUROC",
+        "FROM protocols",
+        ("suite", "condition", "train_condition", "detector", "training_set"),
+        each=False,
+        layout=Pivot(("suite", "condition", "train_condition", "detector"), "training_set", "auroc"),
+        condition="SELECT count(DISTINCT training_set) > 2 FROM protocols",
+        note="Accuracies, the interval for another generator and n are in the CSV file. A training set that is drawn"
+        " several times has a draw for each seed, and a run is judged on the generators it was not trained on.",
+    ),
+    Report(
         "plug_and_play",
         "Plug and play: kinds of detectors, and what is projected out of what they are shown",
         "FROM plug_and_play",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -10,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from jaxtyping import Bool
 
+from nsnet.corpus.content import has_content
 from nsnet.semantics.content_shift import (
     FEWEST,
     Labelled,
@@ -77,20 +76,6 @@ def pool_moments(
         for each, sums in moments.items():
             sums.add(read(each, part["image_id"].to_list()), texts)
     return moments
-
-
-def has_content(captions: Sequence[str], words: Sequence[str]) -> Bool[np.ndarray, " n"]:
-    """Whether a caption has one of the words, whole, in any case.
-
-    Args:
-        captions: texts.
-        words: of semantics.pool.content.
-
-    Returns:
-        (n,).
-    """
-    asked = {word.casefold() for word in words}
-    return np.array([not asked.isdisjoint(re.findall(r"\w+", text.casefold())) for text in captions], bool)
 
 
 def labelled(pictures: pl.DataFrame, words: Sequence[str], read: ReadPictures) -> Labelled:

@@ -15,4 +15,5 @@ def main() -> None:
     settings = load_section(paths.params, "corpus", Corpus)
     limits = Limits(settings.max_bytes, settings.max_pixels)
     with cost(paths.cost("corpus")):
-        print(read_corpus(paths.data, paths, settings.suite, settings.workers, settings.allow_leakage, limits))
+        known = (settings.suite, settings.workers, settings.allow_leakage, settings.protocols)
+        print(read_corpus(paths.data, paths, *known, limits))

@@ -15,12 +15,12 @@ from sklearn.preprocessing import StandardScaler
 
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
+from nsnet.corpus.content import has_content
 from nsnet.corpus.contracts import Samples
 from nsnet.features.contracts import Features as FeatureTable
 from nsnet.features.matrices import FeatureReader
 from nsnet.lab.corpus import BIASED, UNBIASED
 from nsnet.params import load_params
-from nsnet.semantics.caption_pool import has_content
 from nsnet.semantics.contracts import SemanticBasis
 from nsnet.semantics.null_space import load_text_directions
 

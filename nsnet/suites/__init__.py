@@ -33,7 +33,10 @@ __all__ = [
 
 FOLDER = Path(__file__).parent
 # The order of the page; the lab, which is no published benchmark, comes last.
-ORDER = ("universalfakedetect", "forensynths", "genimage", "aigcdetectbenchmark", "aigibench", "chameleon", "lab")
+ORDER = (
+    *("universalfakedetect", "forensynths", "genimage", "aigcdetectbenchmark", "aigibench", "chameleon"),
+    *("sd-samples", "imagenet-samples", "coco-mini", "lab"),
+)
 # Of difflib: "genimag" is 0.93 like "genimage".
 ALIKE = 0.9
 

@@ -14,7 +14,10 @@ from nsnet.suites.contents import Generator, Key, Layout, Pool, TrainingSet, nor
 
 
 class Suite(Section):
-    """A suite. `layouts` maps each form in which it is found to a sketch of its folders."""
+    """A suite, of generators or of real pools alone.
+
+    `layouts` maps each form in which it is found to a sketch of its folders.
+    """
 
     key: Key
     title: str
@@ -22,8 +25,8 @@ class Suite(Section):
     licence: str
     hosts: list[str]
     layouts: Annotated[dict[Layout, str], Field(min_length=1)]
-    generators: Annotated[dict[str, Generator], Field(min_length=1)]
-    pools: dict[str, Pool]
+    generators: dict[str, Generator] = Field(default_factory=dict)
+    pools: dict[str, Pool] = Field(default_factory=dict)
     training_sets: dict[str, TrainingSet] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
 
@@ -59,9 +62,11 @@ class Suite(Section):
     @model_validator(mode="before")
     @classmethod
     def _fill_in(cls, values: Any) -> Any:
-        """Give each part its key, and each generator that names no pool one of its own."""
+        """Give each part its key, each generator its folder, and one that names no pool one of its own."""
         generators, pools = _keyed(values, "generators"), _keyed(values, "pools")
         for key, generator in generators.items():
+            if isinstance(name := generator.get("name"), str):
+                generator.setdefault("folders", [name])
             if "real_pool" not in generator:
                 generator["real_pool"] = key
                 pools.setdefault(key, {"key": key, "name": f"Beside {key}", "n": generator.get("n_real")})
@@ -70,7 +75,7 @@ class Suite(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Suite:
-        faults = []
+        faults = [] if self.generators or self.pools else ["expected generators or pools, got neither"]
         owners: dict[str, str] = {}
         parts: list[Generator | Pool] = [*self.generators.values(), *self.pools.values()]
         for owned in parts:

@@ -10,9 +10,11 @@ from nsnet.core.settings import Section
 
 Key = Annotated[str, Field(pattern=r"^[a-z0-9_-]+$")]
 Certainty = Literal["read", "derived", "issue", "memory"]
-Layout = Literal["labelled", "nature_ai", "shared_pools", "manifest"]
-# The last five are the lab's.
+# The last three are read from files of the suite's own.
+Layout = Literal["labelled", "nature_ai", "shared_pools", "manifest", "listed", "captioned", "named"]
+# Text-to-image models by architecture are those of suites that have nothing else; the last five are the lab's.
 Family = Literal["gan", "diffusion", "autoregressive", "low-level", "face-swap", "personalised", "platform",
+                 "u-net", "dit", "mmdit", "video", "multimodal", "masked",
                  "upsampling", "codecs", "denoisers", "splices", "platforms"]  # fmt: skip
 
 
@@ -27,6 +29,13 @@ class Count(Section):
     value: Annotated[int, Field(ge=0)]
     certainty: Certainty
     about: bool = False
+
+
+class Release(Section):
+    """When a generator could first be used by anybody, year and month."""
+
+    month: Annotated[str, Field(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")]
+    certainty: Certainty
 
 
 class Pool(Section):
@@ -48,7 +57,8 @@ class Generator(Section):
     """One generator of a suite; counts are of its test pictures, and absent if our sources do not give them.
 
     Attributes:
-        folders: its folder names as unpacked; native_size is in pixels.
+        folders: its folder names as unpacked; in YAML, left out if the one is its name. native_size is in pixels.
+        pipeline: class of the program that runs it.
         real_pool: the pool it is tested against; in YAML, left out if the reals lie beside its fakes.
         in_domain_for: training sets that hold it.
         same_as: "suite/generator" with the same pictures; in YAML the origin alone.
@@ -63,6 +73,8 @@ class Generator(Section):
     n_real: Count | None = None
     n_fake: Count | None = None
     n_total: Count | None = None
+    pipeline: str | None = None
+    released: Release | None = None
     in_domain_for: list[str] = Field(default_factory=list)
     same_as: list[str] = Field(default_factory=list)
     note: str | None = None

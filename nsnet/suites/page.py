@@ -62,6 +62,8 @@ def generator_rows(chosen: Iterable[Generator]) -> list[dict[str, str]]:
             "name": generator.name,
             "family": generator.family,
             "folders": ", ".join(generator.folders),
+            "pipeline": generator.pipeline or "",
+            "released": f"{generator.released.month} [{generator.released.certainty}]" if generator.released else "",
             "pixels": str(generator.native_size or ""),
             "real pool": "" if generator.real_pool == generator.key else generator.real_pool,
             "pictures": _pictures(generator),

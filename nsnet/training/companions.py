@@ -11,8 +11,9 @@ import numpy.typing as npt
 import polars as pl
 
 from nsnet.core.provenance import digest
+from nsnet.corpus.content import has_content
 from nsnet.detectors.protocol import Needs
-from nsnet.semantics.caption_pool import EncodeTexts, caption_pool, has_content
+from nsnet.semantics.caption_pool import EncodeTexts, caption_pool
 from nsnet.semantics.content_shift import FEWEST, has_all_cells
 from nsnet.training.sets import Pictures
 

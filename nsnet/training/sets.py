@@ -30,6 +30,7 @@ class TrainingSet:
         train: what detectors are fitted on.
         validation: what settings and thresholds are chosen on.
         checksum: of both splits' pictures with their labels.
+        draw: of a set that is drawn several times, which one, and the seed that trains on it; else None.
     """
 
     name: str
@@ -37,10 +38,16 @@ class TrainingSet:
     train: Pictures
     validation: Pictures
     checksum: str
+    draw: int | None = None
+
+    @property
+    def title(self) -> str:
+        """How messages call it."""
+        return _title(self.name, self.draw)
 
 
 def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
-    """The training sets of a corpus, by name.
+    """The training sets of a corpus, by name and draw.
 
     Args:
         samples: table samples; a picture listed twice in a split counts once.
@@ -50,23 +57,29 @@ def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
     """
     rows = samples.filter(pl.col("split") != "test", pl.col("training_set").is_not_null())
     sets, faults = [], []
-    for (name,), part in rows.sort("training_set").group_by("training_set", maintain_order=True):
+    keys = ["training_set", "draw"]
+    for (name, draw), part in rows.sort(keys).group_by(keys, maintain_order=True):
+        title = _title(str(name), draw)
         splits = {}
         for split in ("train", "validation"):
             labelled = part.filter(pl.col("split") == split).select("image_id", "label").unique().sort("image_id")
             labels = labelled["label"]
             reals, fakes = int((labels == 0).sum()), int((labels == 1).sum())
             if not (reals and fakes):
-                faults.append(f"  {name}: split {split} has {reals} real and {fakes} fake images; both are needed")
+                faults.append(f"  {title}: split {split} has {reals} real and {fakes} fake images; both are needed")
             twice = labelled.filter(pl.col("image_id").is_duplicated())
             if twice.height:
-                faults.append(f"  {name}: split {split} calls {twice['image_id'][0]} real and fake")
+                faults.append(f"  {title}: split {split} calls {twice['image_id'][0]} real and fake")
             splits[split] = Pictures(tuple(labelled["image_id"]), tuple(labels))
         checksum = digest({split: [pictures.image_ids, pictures.labels] for split, pictures in splits.items()})
         suites = tuple(part["suite"].unique().sort())
-        sets.append(TrainingSet(str(name), suites, splits["train"], splits["validation"], checksum))
+        sets.append(TrainingSet(str(name), suites, splits["train"], splits["validation"], checksum, draw))
     if not sets:
         faults.append("  the table samples has no training pictures")
     if faults:
         raise ValueError("no detector can be trained on these training sets:\n" + "\n".join(faults))
     return sets
+
+
+def _title(name: str, draw: int | None) -> str:
+    return name if draw is None else f"{name}, draw {draw}"

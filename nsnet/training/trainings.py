@@ -81,7 +81,7 @@ class Training:
     @property
     def title(self) -> str:
         """How messages call it."""
-        return f"{self.detector} on {self.pictures.name}, {self.condition.name}, seed {self.seed}"
+        return f"{self.detector} on {self.pictures.title}, {self.condition.name}, seed {self.seed}"
 
 
 def plan(
@@ -106,11 +106,11 @@ def plan(
         The trainings.
 
     Raises:
-        ValueError: files, directions or pictures that a detector is made from are missing, or two trainings are
-            the same.
+        ValueError: files, directions or pictures that a detector is made from are missing, draws of a training set
+            that no seed trains on, or two trainings that are the same.
     """
     trainings: list[Training] = []
-    faults = []
+    faults = [fault for name in sorted(train.detectors) for fault in _untrained(sets, name, train.seeds_of(name))]
     for name in sorted(train.detectors):
         settings = train.detectors[name].canonical()
         needs = detector_class(settings.kind).needs(settings)
@@ -130,6 +130,8 @@ def plan(
         # Each process draws numbers of its own.
         shared |= {"devices": compute.devices} if compute.devices > 1 else {}
         for pictures, asked, seed in itertools.product(sets, train.conditions, train.seeds_of(name)):
+            if pictures.draw not in (None, seed):
+                continue
             condition = conditions[asked]
             try:
                 basis = _directions(bases, needs, backbone.width, pictures.name, asked)
@@ -146,6 +148,16 @@ def plan(
     if faults:
         raise ValueError("the trainings of params.yaml cannot be planned:\n" + "\n".join(faults))
     return sorted(trainings, key=lambda one: (one.pictures.name, one.condition.name, one.detector, one.seed))
+
+
+def _untrained(sets: list[TrainingSet], detector: str, seeds: list[int]) -> Iterator[str]:
+    """Draws of training sets that no seed of a detector trains on."""
+    for pictures in sets:
+        if pictures.draw is not None and pictures.draw not in seeds:
+            yield (
+                f"  train.detectors.{detector}: no seed trains on {pictures.title}; expected {pictures.draw} among the"
+                " seeds, or fewer draws in corpus.protocols"
+            )
 
 
 def kind_code(kind: str) -> str:

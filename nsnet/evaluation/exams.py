@@ -1,0 +1,92 @@
+"""Exams: which test pictures a run is judged on, none of them trained on and none of a generator that was."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from nsnet.evaluation.contests import Contest
+
+# Training set, and the draw of it; None where there is but one.
+Place = tuple[str, int | None]
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What a training set's runs have seen: image_ids of training and validation pictures, and the latter in order."""
+
+    seen: frozenset[str] = frozenset()
+    validation: tuple[str, ...] = ()
+
+
+class Exams:
+    """Contests, and which of them a run may take part in.
+
+    Most training sets and tests are apart, and every run is judged on all. Sets that were drawn
+    (nsnet.corpus.protocols) train on pictures that test other draws.
+    """
+
+    def __init__(self, contests: list[Contest], trained: Mapping[Place, Pictures]) -> None:
+        """Match contests with what was trained on.
+
+        Args:
+            contests: of the corpus, from `contests_of`.
+            trained: from `trained_pictures`; empty where the runs are of another corpus.
+        """
+        self.contests = contests
+        self._trained = trained
+        self._fought = {place: self._open_to(pictures.seen) for place, pictures in trained.items()}
+
+    def fought(self, run: Mapping[str, Any]) -> list[bool]:
+        """Of each contest, whether the run was trained on none of its fakes, and some real is left."""
+        return self._fought.get(self._place(run), [True] * len(self.contests))
+
+    def trained(self, run: Mapping[str, Any]) -> Pictures:
+        """What a run has seen: its training set's pictures, of the draw of the number of its seed.
+
+        Args:
+            run: row of the table runs.
+
+        Returns:
+            The pictures.
+        """
+        return self._trained.get(self._place(run), Pictures())
+
+    def tested(self, run: Mapping[str, Any]) -> list[str]:
+        """image_id of every picture that a run is judged on, in order."""
+        pairs = [one.pairing for one, fought in zip(self.contests, self.fought(run), strict=True) if fought]
+        return sorted({image_id for pair in pairs for image_id in (*pair.real, *pair.fake)} - self.trained(run).seen)
+
+    def _open_to(self, seen: frozenset[str]) -> list[bool]:
+        pairs = (contest.pairing for contest in self.contests)
+        return [seen.isdisjoint(pair.fake) and not seen.issuperset(pair.real) for pair in pairs]
+
+    def _place(self, run: Mapping[str, Any]) -> Place:
+        drawn = run["training_set"], run["seed"]
+        return drawn if drawn in self._trained else (run["training_set"], None)
+
+
+def trained_pictures(samples: pl.DataFrame) -> dict[Place, Pictures]:
+    """What each training set holds.
+
+    Args:
+        samples: table samples.
+
+    Returns:
+        By training set and draw.
+    """
+    rows = samples.filter(pl.col("training_set").is_not_null() & pl.col("split").is_in(["train", "validation"]))
+    found: dict[Place, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for name, draw, split, image_id in rows.select("training_set", "draw", "split", "image_id").iter_rows():
+        found[name, draw][split].add(image_id)
+    return {
+        place: Pictures(_union(splits.values()), tuple(sorted(splits["validation"]))) for place, splits in found.items()
+    }
+
+
+def _union(parts: Iterable[set[str]]) -> frozenset[str]:
+    return frozenset().union(*parts)
