@@ -94,7 +94,7 @@ def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
     reports = {table.report.name for table in tables.values()}
     # There are linear heads only, and one source of reals: nothing to be set beside each other.
     missing = {report.name for report in REPORTS} - reports
-    assert len(tables) == 2 * 5 + 6 and missing == {"plug_and_play", "real_sources"}
+    assert len(tables) == 2 * 5 + 6 and missing == {"plug_and_play", "protocols", "real_sources"}
     for table in tables.values():
         key = list(table.report.key)
         assert table.rows.height and table.rows.select(key).is_unique().all(), table.name
