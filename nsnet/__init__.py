@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from nsnet.prediction.predictions import Prediction, Redelivery, Rejection
     from nsnet.prediction.predictor import Predictor
 
+    __version__: str
+
 __all__ = ["Explanation", "Prediction", "Predictor", "Redelivery", "Rejection", "load"]
 
 # Where they are, by name: imported when they are first asked for, since they bring in torch.
@@ -35,6 +37,10 @@ _PLACES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("nsnet")
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_PLACES[name]), name)

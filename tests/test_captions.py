@@ -50,6 +50,11 @@ def fake_blip(image_ids: list[str]) -> pl.DataFrame:
     return pl.DataFrame({"image_id": image_ids, "caption": "seen", "caption_source": "blip:0"})
 
 
+def test_without_a_source_there_are_no_captions() -> None:
+    assert caption_images(full(), "none", TEMPLATE, None).rows() == []
+    assert caption_images(full(), "none", TEMPLATE, None).columns == ["image_id", "caption", "caption_source"]
+
+
 def test_dataset_captions_keep_their_source() -> None:
     other = samples(("z", "one", 0, "not trained on", "prompt", None), split="test")
     for source in ("auto", "dataset"):

@@ -72,7 +72,10 @@ def test_mosaics_keep_their_shuffle(photos: Path) -> None:
 
 def test_a_flip_is_another_decision_than_that_of_the_picture_as_it_is() -> None:
     words: list[Decision] = ["fake", "fake", "unsure"]
-    said = [Prediction(None, 0.5, 0.4, 0.6, word, 0.5, 8, "d", "t", "clean", 0, "r", "LAB") for word in words]
+    said = [
+        Prediction(None, 0.5, 0.4, 0.6, word, 0.5, 8, "d", "t", "clean", 0, "r", "0" * 64, "0.1.0", "LAB")
+        for word in words
+    ]
     assert [one.flips for one in redeliveries(["clean", "a", "b"], said)] == [False, False, True]
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeAlias
 
-from rich.console import Console
-
+from nsnet.cli.project import tell
 from nsnet.core.console import print_table
 
 if TYPE_CHECKING:
@@ -90,8 +89,3 @@ def sum_up(answers: list[Answer], seconds: float) -> int:
     speed = f", {scored / seconds:.1f} pictures/s" if scored else ""
     tell(f"{len(answers)} pictures in = {scored} scored + {len(rejected)} rejected{speed}")
     return scored
-
-
-def tell(text: str) -> None:
-    """A line for people, on stderr: stdout is for rows."""
-    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+import nsnet
 from nsnet.cli.data import app as data_app
+from nsnet.cli.detectors import app as detectors_app
 from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
 from nsnet.cli.pictures import app as pictures_app
@@ -23,6 +24,7 @@ from nsnet.core.console import clear_errors, print_table
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(prediction_app)
 app.add_typer(pictures_app)
+app.add_typer(detectors_app, name="detectors")
 app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
 app.add_typer(profile_app, name="profile")
@@ -43,7 +45,7 @@ class Format(StrEnum):
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"nsnet {importlib.metadata.version('nsnet')}")
+        print(f"nsnet {nsnet.__version__}")
         raise typer.Exit
 
 

@@ -29,15 +29,20 @@ def ingest(
 
     Layouts: those of the registered suites (`nsnet suites list`), 0_real/ beside 1_fake/ (also
     below a generator's folder), real/ beside fake/<generator>/, or a manifest (csv, jsonl,
-    parquet) with at least the columns path and label.
+    parquet) with at least the columns path and label, or metadata.csv of an imagefolder. A folder
+    of `save_to_disk` (Hugging Face's datasets) is unpacked into the --out folder first.
 
     Example:
 
       nsnet ingest photos --out work/photos
     """
     from nsnet.corpus.account import read_corpus
+    from nsnet.corpus.saved_datasets import is_saved_dataset, unpack
 
     with clear_errors():
+        if is_saved_dataset(folder):
+            folder = unpack(folder, out / "unpacked")
+            print(f"unpacked: score it with `nsnet score {folder} --out {out}`")
         print(read_corpus(folder, Paths(out), suite, workers, allow_leakage or []))
 
 

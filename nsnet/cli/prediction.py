@@ -1,4 +1,4 @@
-"""The commands on single pictures, without labels: `nsnet predict` and `nsnet detectors`."""
+"""The command on single pictures, without labels: `nsnet predict`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nsnet.cli.answers import Format, print_answers, sum_up, tell
-from nsnet.cli.project import project
-from nsnet.core.console import clear_errors, print_table
+from nsnet.cli.answers import Format, print_answers, sum_up
+from nsnet.cli.project import Exported, named_project, tell
+from nsnet.core.console import clear_errors
 
 if TYPE_CHECKING:
     from nsnet.cli.answers import Answer
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-Exported = Annotated[
-    Path | None, typer.Option(help="Folder of `nsnet runs export`; the project's, else the lab's that ship.")
-]
 EXPLAINED = ".explained.png"
 
 
@@ -36,7 +33,9 @@ def predict(
         list[str],
         typer.Argument(metavar="PATH...", help="Files, folders, patterns; - for names on stdin, one a line."),
     ],
-    detector: Annotated[str, typer.Option(help="Which one; `nsnet detectors` lists them.")] = "nsnet",
+    detector: Annotated[
+        str | None, typer.Option(help="Which one; `nsnet detectors` lists them; the only one, or nsnet, if left out.")
+    ] = None,
     training_set: Annotated[str | None, typer.Option(help="Needed where it was trained on several.")] = None,
     train_condition: Annotated[str | None, typer.Option(help="Needed where it was trained under several.")] = None,
     seed: Annotated[int | None, typer.Option(help="Training seed; the lowest if left out.")] = None,
@@ -100,7 +99,7 @@ def predict(
             training_set=training_set,
             train_condition=train_condition,
             seed=seed,
-            project=_project(),
+            project=named_project(),
             detectors=detectors,
             draws=draws,
             threshold=threshold,
@@ -117,36 +116,6 @@ def predict(
         tell(f"{scored} explanations in {explain}")
     if scored < len(said) or not scored:
         raise typer.Exit(3 if scored else 1)
-
-
-@app.command("detectors")
-def list_detectors(detectors: Exported = None) -> None:
-    """List the detectors that `nsnet predict` and `nsnet.load` know here.
-
-    Those of the project's last `dvc repro`; where there are none, three of the lab that ship.
-
-    Examples:
-
-      nsnet detectors
-
-      nsnet detectors --detectors exported
-    """
-    from nsnet.prediction.loading import trained_detectors
-
-    with clear_errors():
-        trained = trained_detectors(_project(), detectors)
-    columns = ["detector", "kind", "view", "null_space", "training_set", "train_condition", "seed", "threshold"]
-    columns.append("validation_acc")
-    worlds = (origin.partition(":")[0] for origin in trained.runs["origin"])
-    rows = trained.runs.select(columns).iter_rows()
-    print_table([*columns, "world"], ((*row, world) for row, world in zip(rows, worlds, strict=True)))
-    tell(f"{trained.runs.height} detectors in {trained.paths.root.resolve()}")
-
-
-def _project() -> Path | None:
-    """The project that `nsnet --project` names: it must have detectors, where the folder at hand need not."""
-    root = project().root
-    return None if root == Path() else root
 
 
 def _title(run: dict[str, Any], threshold: float, draws: int) -> str:

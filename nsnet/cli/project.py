@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
 
 from nsnet.core.console import clear_errors
 from nsnet.core.paths import Paths
 
 NEEDED = "dvc.yaml"
+Exported = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of `nsnet runs export` or `nsnet detectors save`; the project's, else the lab's that ship."
+    ),
+]
 _root: ContextVar[Path] = ContextVar("root", default=Path())
 
 
@@ -20,6 +30,17 @@ def use_project(root: Path | None) -> None:
 def project() -> Paths:
     """Paths of the project that the command line names."""
     return Paths(_root.get())
+
+
+def named_project() -> Path | None:
+    """The project that `nsnet --project` names: it must have detectors, where the folder at hand need not."""
+    root = project().root
+    return None if root == Path() else root
+
+
+def tell(text: str) -> None:
+    """A line for people, on stderr: stdout is for rows."""
+    Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
 
 
 def known_project() -> Paths:

@@ -68,13 +68,18 @@ def export(
 ) -> None:
     """Copy trained detectors of the last `dvc repro` into a folder of their own.
 
+    Beside each lies RUN_ID.json: what its card says of data and metrics, and scores of five
+    pictures made in code, which `nsnet detectors check` compares with those of the machine it
+    runs on.
+
     Example:
 
       nsnet runs export exported --detector nsnet --detector univfd --seed 0
     """
-    from nsnet.training.exports import export_runs
+    from nsnet.core.progress import bar
+    from nsnet.prediction.exports import export_detectors
 
     paths = known_project()
-    with clear_errors():
-        runs = export_runs(paths, out, detector or [], training_set or [], seed or [])
+    with clear_errors(), bar("detectors", None) as advance:
+        runs = export_detectors(paths, out, detector or [], training_set or [], seed or [], advance)
     print(f"{runs.height} detectors in {out}")

@@ -11,13 +11,14 @@ from typing import Any
 import polars as pl
 
 from nsnet.core.names import near_names
+from nsnet.corpus.imagefolders import METADATA, as_manifest, names_pictures
 from nsnet.corpus.layouts import Role, roles
 from nsnet.corpus.listings import read_listing
 from nsnet.corpus.recognition import LABELS, SPLITS, TRAINED
 from nsnet.corpus.tree import is_archive, shown
 from nsnet.suites import Suite, known_suite, named_suite
 
-NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
+NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet", *METADATA)
 # path and file are the same; label is required, the rest has defaults.
 COLUMNS = (
     *("path", "file", "label", "suite", "generator", "family", "split"),
@@ -33,7 +34,7 @@ def find_manifest(folder: Path) -> Path | None:
     """The manifest of a folder, if it has one."""
     for name in NAMES:
         with suppress(OSError):  # a folder that cannot be entered is told by the scan
-            if (folder / name).is_file():
+            if (folder / name).is_file() and (name not in METADATA or names_pictures(folder / name)):
                 return folder / name
     return None
 
@@ -64,8 +65,9 @@ def listed_roles(root: Path, folder: str, suite: str | None) -> tuple[list[Role]
     governed = {"", *(_top(role.path) for role in listed)} if found is not None else set()
     for top in sorted(root.iterdir()):
         name = shown(top.name)
+        owner = folder if name.casefold() in SPLITS else name  # an imagefolder may have metadata for each split
         known = known_suite(name) if suite is None and top.is_dir() else None
-        inner = _own_roles(top, name, suite or name, known) if name not in governed else None
+        inner = _own_roles(top, name, suite or owner, known) if name not in governed else None
         if inner is not None:
             listed += inner
             governed.add(name)
@@ -117,7 +119,7 @@ def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:
     """Roles from a manifest: path (or file) and label are required, the rest has defaults.
 
     Args:
-        manifest: csv, jsonl or parquet; paths in it are relative to its own folder.
+        manifest: csv, jsonl or parquet, or an imagefolder's metadata; paths in it are relative to its own folder.
         prefix: that folder below the corpora's root, put before every path ("" for the root).
         suite: used where the manifest has no column of that name.
 
@@ -149,6 +151,7 @@ def _read(manifest: Path) -> list[tuple[str, dict[str, str]]]:
     try:
         frame = parse(manifest.read_bytes())
         frame = frame.rename({name: name.strip().casefold() for name in frame.columns})
+        frame = as_manifest(manifest, frame)
         _refuse_columns(manifest, frame.columns)
         texts = frame.select(pl.col(name).cast(pl.String).fill_null("") for name in COLUMNS if name in frame.columns)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -158,7 +161,7 @@ def _read(manifest: Path) -> list[tuple[str, dict[str, str]]]:
 
 def _refuse_columns(manifest: Path, columns: list[str]) -> None:
     if {"path", "file"}.isdisjoint(columns) or "label" not in columns:
-        raise ValueError(f"{manifest}: expected columns path (or file) and label, got {columns}")
+        raise ValueError(f"{manifest}: expected columns path (or file, file_name) and label, got {columns}")
     lacking = {name for name in COLUMNS if name not in columns} - {"path", "file"}
     faults = [
         f"  column {name!r} is not read; did you mean {near[0]}?"

@@ -24,12 +24,14 @@ from nsnet.features.backbone import VIEWS_VERSION, Backbone, load_backbone
 from nsnet.features.settings import TRANSFORMERS
 from nsnet.features.views import ViewSettings
 from nsnet.features.weights import FOLDER
+from nsnet.prediction.folders import MODEL, is_detector_folder, read_folder
 from nsnet.prediction.predictor import Predictor
 from nsnet.prediction.scorer import Scorer
 from nsnet.training.contracts import Runs
 from nsnet.training.exports import SHIPPED
 
 ORDER = ["detector", "training_set", "train_condition", "seed"]
+DEFAULT = "nsnet"
 
 
 @dataclass(frozen=True)
@@ -40,11 +42,17 @@ class Trained:
         paths: folder of their table and files.
         runs: the table runs, sorted by name, training set, condition and seed.
         root: folder that relative names of weights are below.
+        alone: folder of the only one (nsnet.prediction.folders); None where they are a project's, or exported ones.
     """
 
     paths: Paths
     runs: pl.DataFrame
     root: Path
+    alone: Path | None = None
+
+    def file(self, run_id: str) -> Path:
+        """The file of a detector."""
+        return self.alone / MODEL if self.alone else self.paths.detectors / f"{run_id}.safetensors"
 
 
 def trained_detectors(project: Path | None = None, detectors: Path | None = None) -> Trained:
@@ -52,7 +60,7 @@ def trained_detectors(project: Path | None = None, detectors: Path | None = None
 
     Args:
         project: folder of a project; None is the one that this process works in, if it has detectors.
-        detectors: folder that `nsnet runs export` wrote.
+        detectors: folder that `nsnet runs export` or `nsnet detectors save` wrote.
 
     Returns:
         The detectors.
@@ -62,6 +70,8 @@ def trained_detectors(project: Path | None = None, detectors: Path | None = None
         ValueError: the table is damaged.
     """
     mine = Paths(project or Path())
+    if detectors and is_detector_folder(detectors):
+        return Trained(Paths(detectors), read_folder(detectors)[0], mine.root, detectors)
     named = Paths(detectors) if detectors else mine
     paths = named if detectors or project or mine.table(Runs).exists() else SHIPPED
     return Trained(paths, read_table(Runs, paths.table(Runs)).sort(ORDER), mine.root)
@@ -69,7 +79,7 @@ def trained_detectors(project: Path | None = None, detectors: Path | None = None
 
 def choose_run(
     runs: pl.DataFrame,
-    detector: str,
+    detector: str | None = None,
     training_set: str | None = None,
     train_condition: str | None = None,
     seed: int | None = None,
@@ -78,7 +88,7 @@ def choose_run(
 
     Args:
         runs: the table runs.
-        detector: name.
+        detector: name; if left out, the only one, or else the one called nsnet.
         training_set, train_condition: may be left out where the detector has one only.
         seed: the lowest if left out.
 
@@ -88,6 +98,8 @@ def choose_run(
     Raises:
         ValueError: there is none of that name, or several are meant, with what there is.
     """
+    names = runs["detector"].unique()
+    detector = detector or (names[0] if len(names) == 1 else DEFAULT)
     asked = {"detector": detector, "training_set": training_set, "train_condition": train_condition, "seed": seed}
     for column, name in asked.items():
         known = runs[column].unique().sort().to_list()
@@ -106,7 +118,7 @@ def choose_run(
 
 
 def load(
-    detector: str = "nsnet",
+    detector: str | None = None,
     *,
     training_set: str | None = None,
     train_condition: str | None = None,
@@ -120,7 +132,8 @@ def load(
     """Load a trained detector that scores pictures: `nsnet.load("nsnet").predict("a.jpg")`.
 
     Args:
-        detector: name, as `nsnet detectors` lists them.
+        detector: name, as `nsnet detectors` lists them, or a folder that `nsnet detectors save` wrote; if left out,
+            as `choose_run`.
         training_set, train_condition, seed: as `choose_run`.
         project, detectors: folders, as `trained_detectors`.
         draws: mosaics of each picture; other views have one.
@@ -135,6 +148,8 @@ def load(
         ImportError: its backbone needs a package that is not installed.
         ValueError: no or several such detectors; a damaged file; a backbone that cannot be had, or is another one.
     """
+    if detector and not detectors and is_detector_folder(Path(detector)):
+        detector, detectors = None, detector
     trained = trained_detectors(Path(project) if project else None, Path(detectors) if detectors else None)
     run = choose_run(trained.runs, detector, training_set, train_condition, seed)
     record, device = json.loads(run["backbone"]), best_device()
@@ -142,8 +157,7 @@ def load(
     needs = kind.needs(settings_class(run["kind"]).model_validate(json.loads(run["params"])))
     source = ScoringSource(trained.paths, trained.root, {}, partial(_backbone, record, trained.root, device))
     tower = partial(source.tower, record)
-    file = trained.paths.detectors / f"{run['run_id']}.safetensors"
-    loaded = load_detector(file, run["detector_sha256"], record, tower)
+    loaded = load_detector(trained.file(run["run_id"]), run["detector_sha256"], record, tower)
     loaded.module().to(device)
     backbone = tower() if needs.reads == "features" else None
     return Predictor(Scorer(loaded, needs, _views(record), backbone, device), run, draws, threshold, workers)

@@ -22,6 +22,8 @@ class Prediction:
         threshold: a score from here on is called fake.
         draws: mosaics that were scored.
         detector, training_set, train_condition, seed, run_id: of the training behind it.
+        sha256: of the detector's file.
+        version: of the nsnet that scored.
         world: whose pictures the detector has learned: LAB, REAL, MIXED, RANDOM or NOT MEANINGFUL.
     """
 
@@ -37,6 +39,8 @@ class Prediction:
     train_condition: str
     seed: int
     run_id: str
+    sha256: str
+    version: str
     world: str
 
 

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
 from jaxtyping import Float64
 from PIL import Image
 
+import nsnet
 from nsnet.features.conditions import CLEAN, Condition, apply
 from nsnet.features.deliveries import DELIVERIES
 from nsnet.features.views import View, make_view
@@ -22,6 +23,9 @@ from nsnet.prediction.pictures import Opened, Picture, open_picture
 from nsnet.prediction.predictions import Prediction, Redelivery, Rejection, redeliveries
 from nsnet.prediction.scorer import Scorer
 from nsnet.prediction.threads import in_threads
+
+if TYPE_CHECKING:
+    from nsnet.prediction.classifier import PictureClassifier
 
 Said = TypeVar("Said")
 # Views scored together: 10 MB at 224 pixels a side.
@@ -73,10 +77,12 @@ class Predictor:
         self.run = run
         self.draws = draws if scorer.needs.view == "mosaic" else 1
         self.threshold = float(run["threshold"]) if threshold is None else threshold
-        self._scorer, self._workers = scorer, workers or os.cpu_count() or 1
+        self._scorer, self._workers, self._version = scorer, workers or os.cpu_count() or 1, nsnet.__version__
 
     @overload
-    def predict(self, pictures: str | Path | Image.Image) -> Prediction: ...  # type: ignore[overload-overlap]  # a str
+    def predict(  # type: ignore[overload-overlap]  # a str is an iterable of such
+        self, pictures: str | Path | Image.Image
+    ) -> Prediction: ...
 
     @overload
     def predict(self, pictures: Iterable[Picture]) -> list[Prediction]: ...
@@ -88,7 +94,8 @@ class Predictor:
         from its pixels, and differs from its file's.
 
         Args:
-            pictures: a path or an open PIL image, or an iterable of such.
+            pictures: a path or an open PIL image, or an iterable of such and of pixels, uint8 (h, w, 3): also one
+                array of them, (n, h, w, 3).
 
         Returns:
             A prediction; for an iterable a list of them, in its order.
@@ -115,6 +122,12 @@ class Predictor:
         scores = np.array([one.score for one in self.predict(pictures)], np.float64)
         return np.stack([1 - scores, scores], axis=1)
 
+    def classifier(self) -> PictureClassifier:
+        """This detector as an estimator of scikit-learn, whose `predict` gives labels."""
+        from nsnet.prediction.classifier import PictureClassifier
+
+        return PictureClassifier(self)
+
     def stream(self, pictures: Iterable[Picture]) -> Iterator[Prediction | Rejection]:
         """Score pictures as they come, in threads, a few groups ahead of the one that is asked for.
 
@@ -133,7 +146,7 @@ class Predictor:
         The shuffle of a mosaic stays the picture's own, so that nothing but the delivery moves the score.
 
         Args:
-            picture: a path or an open PIL image.
+            picture: a path, an open PIL image, or pixels, uint8 (h, w, 3).
             deliveries: what is done to it; left out, saved as JPEG and WebP, made smaller, taken from a screen.
 
         Returns:
@@ -166,7 +179,7 @@ class Predictor:
         Takes 1 + parts views for each draw, 392 more than `predict` of eight mosaics of 49 patches.
 
         Args:
-            picture: a path or an open PIL image.
+            picture: a path, an open PIL image, or pixels, uint8 (h, w, 3).
 
         Returns:
             The prediction, the parts and their contributions; `nsnet.prediction.plots` draws them.
@@ -233,6 +246,7 @@ class Predictor:
         """Predictions of one picture, a row of scores each."""
         run = self.run
         names = {name: run[name] for name in ("detector", "training_set", "train_condition", "seed", "run_id")}
+        names |= {"sha256": run["detector_sha256"], "version": self._version}
         names["world"] = run["origin"].partition(":")[0]
         rows = zip(*(ends.tolist() for ends in pooled(scores)), strict=True)
         return [

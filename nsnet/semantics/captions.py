@@ -38,7 +38,8 @@ def caption_images(
         samples: table samples; what one role of an image knows holds for all.
         source: dataset (samples.caption), blip (`captioner`), template (the class name in
             `template`), or auto: the first of these three that covers every image and does
-            not give the label away; blip is passed over if there is no captioner.
+            not give the label away; blip is passed over if there is no captioner. none: no
+            captions, and so no text null space.
         template: text with one {} for the class name, whose underscores become spaces.
         captioner: from image_ids to a frame as returned here; None if no model is named.
 
@@ -50,6 +51,8 @@ def caption_images(
         ValueError: captions are missing, or reals and fakes of a training set have them from
             different sources; all training sets at once, with what to do.
     """
+    if source == "none":
+        return samples.head(0).select(TABLE)
     train = samples.filter(pl.col("split") == "train")
     roles = train.select("training_set", "label", "image_id").unique()
     faults: list[str] = []

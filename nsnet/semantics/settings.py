@@ -8,7 +8,7 @@ from pydantic import Field
 
 from nsnet.core.settings import Count, Section, Share
 
-CaptionSource = Literal["auto", "dataset", "blip", "template"]
+CaptionSource = Literal["auto", "dataset", "blip", "template", "none"]
 
 
 class Captions(Section):

@@ -153,11 +153,14 @@ def main() -> None:
     settings = load_section(paths.params, "semantics", Semantics)
     with cost(paths.cost("semantics")):
         samples = read_table(Samples, paths.table(Samples))
-        counts = caption_counts(samples, read_table(Captions, paths.table(Captions)))
+        captions = read_table(Captions, paths.table(Captions))
         backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
         rows = []
-        # Directions of texts mean something only in the space of a text tower that pictures share.
-        texts = spectra(counts, backbone.encode_texts, settings) if backbone.tokenizer else {}
+        # Directions of texts mean something only in the space of a text tower that pictures share; there are no
+        # captions where captions.source is none.
+        asked = backbone.tokenizer is not None and not captions.is_empty()
+        counts = caption_counts(samples, captions) if asked else captions
+        texts = spectra(counts, backbone.encode_texts, settings) if asked else {}
         for name, spectrum in texts.items():
             rank = choose_rank(spectrum, settings.energy, settings.tolerance, settings.rank)
             warning = rank_one_warning(spectrum, rank, settings.centre)

@@ -13,6 +13,10 @@ from nsnet.features.contracts import VIEWS
 class Runs(Table):
     """One training of one detector on one training set, under one condition, with one seed."""
 
+    class Config(Table.Config):
+        # Two versions of one training in a table: nobody could say which of them a number is of.
+        unique = ["detector", "training_set", "train_condition", "seed"]  # noqa: RUF012 - pandera's form
+
     run_id: str = pa.Field(unique=True, description="hash of what determines the training, and of nothing else")
     detector: str = pa.Field(description="name in params.yaml")
     training_set: str = pa.Field(description="samples.training_set it was trained on")
