@@ -6,6 +6,8 @@ For one picture, in Python:
 
     detector = nsnet.load("nsnet")
     detector.predict("a.jpg")  # a nsnet.Prediction: score, low, high, decision
+    detector.explain("a.jpg")  # a nsnet.Explanation: what each patch adds to the log-odds of fake
+    detector.redeliver("a.jpg")  # a list of nsnet.Redelivery: as JPEG, WebP, made smaller, from a screen
 """
 
 from __future__ import annotations
@@ -14,19 +16,22 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nsnet.prediction.explanations import Explanation
     from nsnet.prediction.loading import load
-    from nsnet.prediction.predictions import Prediction, Rejection
+    from nsnet.prediction.predictions import Prediction, Redelivery, Rejection
     from nsnet.prediction.predictor import Predictor
 
     __version__: str
 
-__all__ = ["Prediction", "Predictor", "Rejection", "load"]
+__all__ = ["Explanation", "Prediction", "Predictor", "Redelivery", "Rejection", "load"]
 
 # Where they are, by name: imported when they are first asked for, since they bring in torch.
 _PLACES = {
     "load": "nsnet.prediction.loading",
+    "Explanation": "nsnet.prediction.explanations",
     "Prediction": "nsnet.prediction.predictions",
     "Predictor": "nsnet.prediction.predictor",
+    "Redelivery": "nsnet.prediction.predictions",
     "Rejection": "nsnet.prediction.predictions",
 }
 

@@ -1,14 +1,17 @@
-"""What tests of predictions share: a folder of detectors as `nsnet runs export` writes it, nothing trained."""
+"""What tests of predictions share: detectors as `nsnet runs export` writes them, nothing trained; the command line."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import torch
+from typer.testing import CliRunner, Result
 
+from nsnet.cli.main import app
 from nsnet.core.contracts import make
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
@@ -52,3 +55,12 @@ def export(folder: Path, name: str, settings: DetectorSettings, backbone: Backbo
     sha256 = save_detector(detector, settings, context, paths.detectors / f"{name}.safetensors")
     write_table(Runs, table(shipped(**facts, threshold=0.5, detector_sha256=sha256)), paths.table(Runs))
     return detector
+
+
+def nsnet(cwd: Path, *words: str, given: str | None = None) -> Result:
+    """The command line in this process, in a folder; a mistake of the code's own is raised."""
+    with contextlib.chdir(cwd):
+        finished = CliRunner().invoke(app, list(words), input=given)
+    if finished.exception is not None and not isinstance(finished.exception, SystemExit):
+        raise finished.exception
+    return finished

@@ -13,8 +13,9 @@ from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contests import contests_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, RealSources, Results
+from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, RealSources, Results
 from nsnet.evaluation.exams import Exams
+from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
 from nsnet.features.contracts import Features, Patches
@@ -221,6 +222,7 @@ def write_project(paths: Paths) -> Evaluation:
         (Means, found.means),
         (Differences, found.differences),
         (RealSources, found.real_sources),
+        (FlipRate, flip_rates(trained, Exams(contests_of(corpus), {}), scores, SETTINGS)),
     ):
         write_table(kind, frame, paths.table(kind))
     return found

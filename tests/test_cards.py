@@ -20,8 +20,8 @@ from nsnet.prediction.licences import terms
 from nsnet.training.contracts import Runs
 from nsnet.training.exports import SHIPPED
 from tests.conftest import ROOT
+from tests.predictors import nsnet as command
 from tests.predictors import shipped, table
-from tests.test_predict_command import nsnet as command
 from tests.trees import draw
 
 

@@ -12,10 +12,13 @@ from PIL import Image
 
 from nsnet.corpus.images import Pixels
 from nsnet.features.conditions import CLEAN, Condition, apply, choose, condition
+from nsnet.features.deliveries import DELIVERIES
 from nsnet.features.settings import ConditionSettings
+from nsnet.params import Params
 
 ID = "a" * 64
 PINNED = ("ba008b3ff2e6", "53edd786138a", "72f199427cfb")
+PINNED_RESIZE = ("fc0fe51616a6", "f4ac1ea4c733")
 
 
 def made(*operations: dict[str, Any], seed: int = 0, name: str = "x") -> Condition:
@@ -75,12 +78,36 @@ def test_two_noises_of_a_chain_are_not_the_same_draw() -> None:
 
 @pytest.mark.parametrize(
     ("operation", "size"),
-    [({"scale": 0.5}, (75, 66)), ({"side": 65}, (74, 65)), ({"side": 262, "kernel": "nearest"}, (300, 262))],
+    [
+        ({"scale": 0.5}, (75, 66)),
+        ({"side": 65}, (74, 65)),
+        ({"side": 262, "kernel": "nearest"}, (300, 262)),
+        ({"longest": 100}, (100, 87)),
+    ],
 )
 def test_resize_is_pillows(picture: Pixels, operation: dict[str, Any], size: tuple[int, int]) -> None:
     kernel = Image.Resampling.NEAREST if "kernel" in operation else Image.Resampling.BICUBIC
     expected = np.asarray(Image.fromarray(picture).resize(size, kernel))
     assert (apply(made({"op": "resize", **operation}), picture, ID) == expected).all()
+
+
+def test_what_is_no_longer_than_the_limit_stays_as_it_is(picture: Pixels) -> None:
+    for side in (150, 151, 1080):
+        assert apply(made({"op": "resize", "longest": side}), picture, ID) is picture
+    upright = apply(made({"op": "resize", "longest": 100}), picture.swapaxes(0, 1), ID)
+    assert upright.shape == (100, 87, 3)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"scale": 0.5, "side": 65}, {"side": 65, "longest": 100}])
+def test_a_resize_has_one_rule(sizes: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="set exactly one of scale, side and longest"):
+        made({"op": "resize", **sizes})
+
+
+def test_deliveries_are_those_that_evaluation_knows(params: Params) -> None:
+    """Predictions ask no params.yaml; both must mean the same by a name."""
+    known = choose([delivery.name for delivery in DELIVERIES], params.conditions)
+    assert known == DELIVERIES and len({delivery.id for delivery in DELIVERIES}) == 7
 
 
 def test_crop_is_central_and_enlarges_what_is_too_small(picture: Pixels) -> None:
@@ -101,6 +128,8 @@ def test_the_id_names_what_is_done_and_nothing_else() -> None:
     jpeg, noise = {"op": "jpeg", "quality": 50}, {"op": "noise", "sigma": 2}
     # Stored features lie under these: if one changes, they are all computed again.
     assert (CLEAN.id, made(jpeg).id, made(noise, seed=1).id) == PINNED
+    halved, small = {"op": "resize", "scale": 0.5}, {"op": "resize", "side": 65, "kernel": "nearest"}
+    assert (made(halved).id, made(small).id) == PINNED_RESIZE
     assert made(name="other").id == CLEAN.id == made(seed=5).id
     assert made(jpeg, name="other", seed=5).id == made(jpeg).id  # JPEG draws nothing
     assert made({"op": "resize", "scale": 0.5}).id == made({"op": "resize", "scale": 0.5, "kernel": "bicubic"}).id

@@ -23,7 +23,7 @@ from nsnet.prediction.golden import TOLERANCE, deviation, golden_pictures, golde
 from nsnet.prediction.loading import trained_detectors
 from nsnet.training.exports import SHIPPED
 from tests.conftest import ROOT, environment
-from tests.test_predict_command import nsnet as command
+from tests.predictors import nsnet as command
 
 NAMES = ("cnn-control", "nsnet", "univfd")
 # Of the pictures' bytes; whole numbers, so that no machine makes others.

@@ -98,7 +98,6 @@ def test_there_and_back_again_computes_nothing(project: Path, copy_of: Callable[
 
 def test_a_test_condition_more_is_one_line_and_trains_nothing(project: Path, copy_of: Callable[[Path], Path]) -> None:
     copy = copy_of(project)
-    change(copy, "conditions", jpeg50={"operations": [{"op": "jpeg", "quality": 50}]})
     change(copy, "evaluate", conditions=["clean", "jpeg50"])
     finished = run(copy, "dvc", "repro")
     tested = 16 + 40 * 4
@@ -108,7 +107,10 @@ def test_a_test_condition_more_is_one_line_and_trains_nothing(project: Path, cop
         conditions = connection.sql(
             "SELECT DISTINCT train_condition, condition FROM leaderboard ORDER BY ALL"
         ).fetchall()
+        flips = connection.sql("SELECT condition, n_real, n_fake, count(*) FROM flip_rates GROUP BY ALL").fetchall()
     assert conditions == [("clean", "clean"), ("clean", "jpeg50")]
+    assert flips == [("jpeg50", 16, 40 * 4, 2 * DETECTORS)]
+    assert (copy / "tables/flip_rates.md").exists() and not (project / "tables/flip_rates.md").exists()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -10,12 +9,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from nsnet.cli.main import app
 from nsnet.prediction.predictions import COLUMNS
 from tests.conftest import run
-from tests.predictors import shipped
+from tests.predictors import nsnet, shipped
 from tests.trees import draw
 
 WORLD = "LAB: simulated generators and a small CLIP of our own; not a published benchmark"
@@ -29,15 +27,6 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
         draw(folder / f"{seed}.png", seed)
     (folder / "bad.jpg").write_bytes(b"no picture")
     return folder
-
-
-def nsnet(cwd: Path, *words: str, given: str | None = None) -> Result:
-    """The command line in this process, in a folder; a mistake of the code's own is raised."""
-    with contextlib.chdir(cwd):
-        finished = CliRunner().invoke(app, list(words), input=given)
-    if finished.exception is not None and not isinstance(finished.exception, SystemExit):
-        raise finished.exception
-    return finished
 
 
 def predict(photos: Path, *words: str, given: str | None = None) -> Result:

@@ -11,9 +11,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from nsnet.core.parquet import write_table
+from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.printing import csv_text, markdown_table
+from nsnet.evaluation.contracts import FlipRate
 from nsnet.evaluation.metrics import METRICS
 from nsnet.evaluation.statistics import Evaluation
 from nsnet.reporting.layout import Pivot, folded, pivoted, triples
@@ -95,7 +96,7 @@ def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
     reports = {table.report.name for table in tables.values()}
     # There are linear heads only: no kinds to be set beside each other.
     missing = {report.name for report in REPORTS} - reports
-    assert len(tables) == 2 * 7 + 5 and missing == {"plug_and_play"}
+    assert len(tables) == 2 * 7 + 6 and missing == {"plug_and_play", "protocols"}
     for table in tables.values():
         key = list(table.report.key)
         assert table.rows.height and table.rows.select(key).is_unique().all(), table.name
@@ -188,6 +189,26 @@ def test_controls_contrastive_and_conditions(evaluated: Project) -> None:
     assert "| suite | condition | training set | train condition | view | none | random | text |" in tables["controls"]
 
 
+def test_flip_rates_lie_side_by_side(evaluated: Project) -> None:
+    paths, _, connection = evaluated
+    [row] = connection.sql("FROM flip_rates WHERE training_set = 'biased' AND detector = 'nsnet'").pl().to_dicts()
+    assert (row["condition"], row["n_seeds"], row["n_real"], row["n_fake"]) == ("jpeg50", 3, 24, 8 + 9 + 10 + 11 + 12)
+    rates = read_table(FlipRate, paths.table(FlipRate)).filter(training_set="biased", detector="nsnet")
+    for name, place in (
+        ("flips", {"label": "all", "flip": "any"}),
+        ("reals_to_fake", {"label": "real", "flip": "real->fake"}),
+        ("fakes_to_real", {"label": "fake", "flip": "fake->real"}),
+    ):
+        [found] = rates.filter(**place).to_dicts()
+        shown = [row[name], row[f"{name}_low"], row[f"{name}_high"]]
+        assert shown == [found["value"], found["ci_low"], found["ci_high"]]
+    tables = {table.name: table.markdown for table in printed(connection)}
+    assert tables["flip_rates"].splitlines()[0].endswith("| n fake | flips | reals to fake | fakes to real |")
+    with open_tables(paths, paths, SETTINGS) as clean:
+        clean.execute("DELETE FROM flip_rate")  # of a run that tests its pictures as they are
+        assert "flip_rates" not in {table.name for table in printed(clean)}
+
+
 def test_the_ablation_holds_what_differs_in_its_switches_alone(evaluated: Project) -> None:
     """nsnet-without-loss has an adapter and no loss; random directions are no switch; an upkeep is none either."""
     paths, found, _ = evaluated
@@ -256,6 +277,8 @@ def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Projec
 
 
 def test_missing_tables_are_named(tmp_path: Path) -> None:
-    names = "runs, bias_audit, results, means, paired_differences, real_sources, images, samples, predictions"
+    names = (
+        "runs, bias_audit, results, means, paired_differences, real_sources, flip_rate, images, samples, predictions"
+    )
     with pytest.raises(FileNotFoundError, match=f"no Parquet for {names}"):
         open_tables(Paths(tmp_path), Paths(tmp_path), SETTINGS)

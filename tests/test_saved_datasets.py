@@ -11,7 +11,7 @@ import pytest
 
 from nsnet.corpus.saved_datasets import is_saved_dataset, unpack
 from tests.conftest import ROOT
-from tests.test_predict_command import nsnet as command
+from tests.predictors import nsnet as command
 from tests.trees import draw, read
 
 PICTURE = pa.struct({"bytes": pa.binary(), "path": pa.string()})

@@ -6,30 +6,25 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nsnet.cli.answers import Format, print_answers, sum_up
 from nsnet.cli.project import Exported, named_project, tell
-from nsnet.core.console import clear_errors, print_table
+from nsnet.core.console import clear_errors
 
 if TYPE_CHECKING:
+    from nsnet.cli.answers import Answer
+    from nsnet.prediction.explanations import Explanation
+    from nsnet.prediction.inputs import PictureFile
     from nsnet.prediction.predictions import Prediction, Rejection
+    from nsnet.prediction.predictor import Predictor
 
 app = typer.Typer()
 
-# Columns of the table on the terminal; the others are the same in every row, and said once.
-SHOWN = ["path", "score", "low", "high", "decision"]
-
-
-class Format(StrEnum):
-    """Output formats of `nsnet predict`."""
-
-    table = "table"
-    json = "json"
-    jsonl = "jsonl"
-    csv = "csv"
+EXPLAINED = ".explained.png"
 
 
 @app.command()
@@ -53,6 +48,12 @@ def predict(
     workers: Annotated[
         int | None, typer.Option(help="Threads that decode and score; one a core if left out.", min=1)
     ] = None,
+    redeliver: Annotated[
+        bool, typer.Option(help="Score each picture also as JPEG, WebP, made smaller, from a screen.")
+    ] = False,
+    explain: Annotated[
+        Path | None, typer.Option(help="Folder for a PNG of each picture: which parts speak for fake.")
+    ] = None,
 ) -> None:
     """Score pictures with a trained detector; no labels, no project and no earlier step are needed.
 
@@ -60,6 +61,15 @@ def predict(
     one more draw lies with 95 %. decision is fake or real, or unsure where the threshold lies
     between low and high. Pictures that cannot be scored are listed with the reason, on stderr
     and as rows of json, jsonl and csv: pictures in = scored + rejected.
+
+    --redeliver adds a row for each way in which pictures are passed on; flips says where the
+    decision is not that of the picture as it is (clean). A picture no longer than 1080 or 512
+    pixels stays as it is under at_most_1080 and at_most_512.
+
+    --explain DIR draws the picture with its patches, the mosaic beside it, and by how much the
+    log-odds of fake fall when the next patch of the ranking takes the place of each; the views
+    crop and full are cut into cells, each painted in the mean colour. It takes some fifty times
+    as long. The file's name is the picture's, written so that no two are the same.
 
     Exit codes: 0 all were scored; 1 none was, or an error; 2 wrong usage; 3 some were rejected,
     the others scored.
@@ -71,12 +81,17 @@ def predict(
       find . -name '*.jpg' | nsnet predict - --detector univfd --format csv > scores.csv
 
       nsnet predict photos --detectors exported --detector nsnet --training-set biased --draws 16
+
+      nsnet predict a.jpg --redeliver
+
+      nsnet predict photos --explain explained
     """
     from nsnet.core.progress import bar
     from nsnet.prediction.inputs import LIST, expand
     from nsnet.prediction.loading import load
-    from nsnet.prediction.predictions import Rejection
 
+    if redeliver and explain:
+        raise typer.BadParameter("--redeliver and --explain: expected one of them; each scores pictures in its own way")
     with clear_errors():
         files, faults = expand(paths, sys.stdin if LIST in paths else ())
         loaded = load(
@@ -93,15 +108,13 @@ def predict(
         tell(_title(loaded.run, loaded.threshold, loaded.draws))
         start = time.perf_counter()
         with bar("pictures", len(files)) as advance:
-            said = _print(_each(faults, loaded.stream(files), advance), format)
+            stream = _each(faults, _stream(loaded, files, redeliver, explain), advance)
+            said = print_answers(stream, format, redeliver)
         seconds = time.perf_counter() - start
-    rejected = [one for one in said if isinstance(one, Rejection)]
-    scored = len(said) - len(rejected)
-    for one in rejected:
-        tell(f"rejected: {one.path}: {one.reason}")
-    speed = f", {scored / seconds:.1f} pictures/s" if scored else ""
-    tell(f"{len(said)} pictures in = {scored} scored + {len(rejected)} rejected{speed}")
-    if rejected or not scored:
+    scored = sum_up(said, seconds)
+    if explain and scored:
+        tell(f"{scored} explanations in {explain}")
+    if scored < len(said) or not scored:
         raise typer.Exit(3 if scored else 1)
 
 
@@ -120,35 +133,28 @@ def _title(run: dict[str, Any], threshold: float, draws: int) -> str:
     return "\n".join(lines)
 
 
-def _each(
-    faults: list[Rejection], stream: Iterable[Prediction | Rejection], advance: Any
-) -> Iterator[Prediction | Rejection]:
+def _each(faults: list[Rejection], stream: Iterable[Answer], advance: Any) -> Iterator[Answer]:
     yield from faults
     for one in stream:
         advance(1)
         yield one
 
 
-def _print(said: Iterable[Prediction | Rejection], format: Format) -> list[Prediction | Rejection]:
-    """Print what is said of each picture, and return it."""
-    import polars as pl
+def _stream(loaded: Predictor, files: list[PictureFile], redeliver: bool, explain: Path | None) -> Iterable[Answer]:
+    """What is said of each picture; explanations are drawn on the way."""
+    if redeliver:
+        return loaded.redeliveries(files)
+    return _drawn(loaded.explanations(files), explain) if explain else loaded.stream(files)
 
-    from nsnet.core.printing import csv_text, printable
-    from nsnet.prediction.predictions import COLUMNS, as_row
 
-    if format is Format.jsonl:
-        kept = []
-        for one in said:
-            print(json.dumps(as_row(one)), flush=True)
-            kept.append(one)
-        return kept
-    kept = list(said)
-    rows = [as_row(one) for one in kept]
-    if format is Format.json:
-        print(json.dumps(rows, indent=2))
-    elif format is Format.csv:
-        print(csv_text(pl.DataFrame(rows, schema=list(COLUMNS), infer_schema_length=None), digits=None), end="")
-    else:
-        scored = (row for row in rows if row["reason"] is None)
-        print_table(SHOWN, ([printable(str(row["path"])), *(row[name] for name in SHOWN[1:])] for row in scored))
-    return kept
+def _drawn(stream: Iterable[Explanation | Rejection], folder: Path) -> Iterator[Prediction | Rejection]:
+    from nsnet.core.files import safe_path
+    from nsnet.prediction.explanations import Explanation
+    from nsnet.prediction.plots import explanation_plot
+
+    for one in stream:
+        if isinstance(one, Explanation):
+            explanation_plot(one, safe_path(folder, str(one.prediction.path), suffix=EXPLAINED))
+            yield one.prediction
+        else:
+            yield one

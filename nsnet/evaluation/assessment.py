@@ -11,8 +11,9 @@ from nsnet.core.progress import bar
 from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contests import Contest, contests_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, RealSources, Results
+from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, RealSources, Results
 from nsnet.evaluation.exams import Exams, trained_pictures
+from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs, score_tasks
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
@@ -54,6 +55,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         (Means, evaluation.means),
         (Differences, evaluation.differences),
         (RealSources, evaluation.real_sources),
+        (FlipRate, flip_rates(runs, exams, predictions, settings)),
     ):
         write_table(kind, frame, paths.table(kind))
     if own:

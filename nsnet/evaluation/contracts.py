@@ -123,3 +123,29 @@ class RealSources(Table):
     r_acc_validation: pl.Float64 = pa.Field(ge=0, le=1, description="share called real at each run's threshold")
     r_acc_validation_low: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: lower end of 95 %")
     r_acc_validation_high: pl.Float64 = pa.Field(ge=0, le=1, description="this benchmark again: upper end of 95 %")
+
+
+@contract("flip_rate", stage="evaluate")
+class FlipRate(Table):
+    """Share of test pictures whose decision under a condition is not that on the same pictures as they are.
+
+    Decisions are those of each run at its own threshold; pictures weigh the same. The view
+    `flip_rates` lays the main ones side by side.
+    """
+
+    training_set: str = pa.Field(description="means.training_set")
+    train_condition: str = pa.Field(description="means.train_condition")
+    detector: str = pa.Field(description="means.detector")
+    suite: str = pa.Field(description="samples.suite")
+    condition: str = pa.Field(description="predictions.condition, any but clean")
+    label: str = pa.Field(isin=["real", "fake", "all"], description="whose pictures: reals, fakes or both")
+    flip: str = pa.Field(
+        isin=["real->fake", "fake->real", "any"], description="decision on the picture as it is, and what became of it"
+    )
+    n: pl.Int32 = pa.Field(ge=1, description="test pictures with that label that the detector is judged on")
+    n_seeds: pl.Int32 = pa.Field(ge=1, description="trainings averaged; with one, no interval includes seeds")
+    value: pl.Float64 = pa.Field(
+        ge=0, le=1, description="share that flips so, mean over seeds; pictures weigh the same"
+    )
+    ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="images x seeds, paired, lower end of 95 %")
+    ci_high: pl.Float64 = pa.Field(ge=0, le=1, description="images x seeds, paired, upper end of 95 %")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from jaxtyping import Float64
 
 from nsnet.core.contracts import make
 from nsnet.corpus.pairings import Pairing
@@ -73,7 +74,7 @@ def evaluate_runs(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
         trained = members.sort("detector", "seed").to_dicts()
-        scores = _scores(predictions, trained, exams, condition, tested)
+        scores = scores_of(predictions, trained, exams, condition, tested)
         drawn, results = _contest_draws(trained, exams, tested, scores, resampler, settings)
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
@@ -99,8 +100,24 @@ def evaluate_runs(
     )
 
 
-def _scores(predictions: pl.DataFrame, trained: list[Row], exams: Exams, condition: str, tested: list[str]) -> Array:
-    """Scores of each run on the tested pictures, NaN for those that it is not judged on: float64 (runs, pictures)."""
+def scores_of(
+    predictions: pl.DataFrame, trained: list[Row], exams: Exams, condition: str, tested: list[str]
+) -> Float64[np.ndarray, "runs pictures"]:
+    """Scores of runs on the test pictures.
+
+    Args:
+        predictions: the table predictions.
+        trained: rows of the table runs.
+        exams: of the corpus.
+        condition: that the pictures were shown under.
+        tested: image_id of each picture.
+
+    Returns:
+        float64 (runs, pictures), in the order of both; NaN for pictures that a run is not judged on.
+
+    Raises:
+        ValueError: a run lacks scores of pictures that it is judged on.
+    """
     run_ids = [run["run_id"] for run in trained]
     rows = predictions.filter(pl.col("run_id").is_in(run_ids), split="test", condition=condition)
     order = pl.DataFrame({"image_id": tested})

@@ -127,8 +127,14 @@ def _apply(operation: Operation, pixels: Pixels, rng: np.random.Generator) -> Pi
 
 
 def _resized(operation: Resize, pixels: Pixels) -> Pixels:
-    scale = operation.scale if operation.scale is not None else (operation.side or 1) / min(pixels.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
+    sides = pixels.shape[:2]
+    if operation.longest is not None:
+        if max(sides) <= operation.longest:
+            return pixels
+        scale = operation.longest / max(sides)
+    else:
+        scale = operation.scale if operation.scale is not None else (operation.side or 1) / min(sides)
+    height, width = (max(1, round(side * scale)) for side in sides)
     return resize(pixels, height, width, operation.kernel)
 
 

@@ -48,8 +48,13 @@ def enlarge(pixels: Pixels, needed: int, kernel: str) -> UInt8[np.ndarray, "h w 
     return resize(pixels, height, width, kernel)
 
 
+def corner(height: int, width: int, size: int) -> tuple[int, int]:
+    """Row and column where the central square of `size` pixels begins; an odd pixel is left at the bottom and right."""
+    return (height - size) // 2, (width - size) // 2
+
+
 def central(pixels: Pixels, size: int) -> UInt8[np.ndarray, "size size 3"]:
-    """The central square of `size` pixels; the odd pixel is left at the bottom and the right.
+    """The central square of `size` pixels, from `corner` on.
 
     Args:
         pixels: uint8 (h, w, 3), both sides at least `size`.
@@ -58,5 +63,5 @@ def central(pixels: Pixels, size: int) -> UInt8[np.ndarray, "size size 3"]:
     Returns:
         uint8 (size, size, 3).
     """
-    top, left = (pixels.shape[0] - size) // 2, (pixels.shape[1] - size) // 2
+    top, left = corner(pixels.shape[0], pixels.shape[1], size)
     return np.ascontiguousarray(pixels[top : top + size, left : left + size])

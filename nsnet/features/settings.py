@@ -45,17 +45,21 @@ class Noise(Section):
 
 
 class Resize(Section):
-    """Resized by a factor, or until the short side has `side` pixels; exactly one of the two."""
+    """Resized by a factor, until the short side has `side` pixels, or until the long one has at most `longest`.
+
+    Exactly one of the three. A picture whose long side is no longer than `longest` stays as it is.
+    """
 
     op: Literal["resize"]
     scale: Positive | None = None
     side: Count | None = None
+    longest: Count | None = None
     kernel: Kernel = "bicubic"
 
     @model_validator(mode="after")
     def _one_rule(self) -> Resize:
-        if (self.scale is None) == (self.side is None):
-            raise ValueError("set exactly one of scale and side")
+        if [self.scale, self.side, self.longest].count(None) != 2:
+            raise ValueError("set exactly one of scale, side and longest")
         return self
 
 

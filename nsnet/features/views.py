@@ -62,14 +62,29 @@ def make_view(name: str, pixels: UInt8[np.ndarray, "h w 3"], image_id: str, draw
     """
     if name == "full":
         return View(resize(pixels, settings.size, settings.size, settings.interpolation), "native")
-    needed = settings.patch_size if name == "mosaic" else settings.size
-    small = min(pixels.shape[:2]) < needed
-    pixels = enlarge(pixels, needed, settings.interpolation)
+    fitted = fit(name, pixels, settings)
+    small, pixels = fitted is not pixels, fitted
     if name == "crop":
         return View(central(pixels, settings.size), "upscaled" if small else "native")
     chosen = patches.select(pixels, settings.patch_size, settings.grid, settings.lowest, _seed(image_id, draw))
     stitched = patches.mosaic(pixels, chosen.rows, chosen.cols, settings.patch_size)
     return View(stitched, "upscaled" if small else chosen.rule, chosen)
+
+
+def fit(name: str, pixels: UInt8[np.ndarray, "h w 3"], settings: ViewSettings) -> UInt8[np.ndarray, "h2 w2 3"]:
+    """The picture that a view is cut out of: enlarged if it is too small for a patch or a crop, else itself.
+
+    Args:
+        name: mosaic, crop or full.
+        pixels: uint8 (H, W, 3) RGB.
+        settings: sizes.
+
+    Returns:
+        uint8 (H', W', 3); the same array where nothing is to be done.
+    """
+    if name == "full":
+        return pixels
+    return enlarge(pixels, settings.patch_size if name == "mosaic" else settings.size, settings.interpolation)
 
 
 def _seed(image_id: str, draw: int) -> int:

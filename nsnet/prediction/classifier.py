@@ -13,7 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from nsnet.prediction.draws import NEAREST
 
 if TYPE_CHECKING:
-    from nsnet.prediction.predictor import Picture, Predictor
+    from nsnet.prediction.pictures import Picture
+    from nsnet.prediction.predictor import Predictor
 
 
 class PictureClassifier(ClassifierMixin, BaseEstimator):

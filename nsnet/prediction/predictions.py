@@ -1,7 +1,8 @@
-"""What is said of one picture: a prediction, or why there is none."""
+"""What is said of one picture: a prediction, also after deliveries, or why there is none."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -51,9 +52,49 @@ class Rejection:
     reason: str
 
 
+@dataclass(frozen=True)
+class Redelivery:
+    """A picture after a delivery, and whether another thing is said of it.
+
+    Attributes:
+        delivery: name of the condition; `clean` is the picture as it is.
+        prediction: of the picture so delivered.
+        flips: its decision is not that of the picture as it is; to and from unsure counts.
+    """
+
+    delivery: str
+    prediction: Prediction
+    flips: bool
+
+
 COLUMNS = (*(field.name for field in fields(Prediction)), "reason")
+REDELIVERED = ("path", "delivery", "flips", *COLUMNS[1:])
 
 
-def as_row(said: Prediction | Rejection) -> dict[str, Any]:
-    """One row for either: all of `COLUMNS`, None where there is nothing to say."""
-    return {**dict.fromkeys(COLUMNS), **asdict(said)}
+def as_row(said: Prediction | Rejection | Redelivery, columns: Sequence[str] = COLUMNS) -> dict[str, Any]:
+    """One row for any of them.
+
+    Args:
+        said: of a picture.
+        columns: `COLUMNS`, or `REDELIVERED` where there are deliveries.
+
+    Returns:
+        All of the columns, in order; None where there is nothing to say.
+    """
+    values = asdict(said)
+    values |= values.pop("prediction", {})
+    return {**dict.fromkeys(columns), **values}
+
+
+def redeliveries(names: Sequence[str], predictions: Sequence[Prediction]) -> list[Redelivery]:
+    """What is said of a picture as it is, and after each delivery.
+
+    Args:
+        names: of the deliveries, the first that of the picture as it is.
+        predictions: one for each name.
+
+    Returns:
+        As many, in order; the first flips nothing.
+    """
+    before = predictions[0].decision
+    return [Redelivery(name, one, one.decision != before) for name, one in zip(names, predictions, strict=True)]

@@ -1,44 +1,33 @@
-"""Pictures to predictions: read, decoded and scored in threads, a bad file named and passed over.
-
-As in nsnet.features.extraction, a thread does whole groups and torch gets its share of the cores: passes
-that want all cores beside threads that decode took ten times as long on a busy machine.
-"""
+"""Pictures to predictions, and to what they come from: a bad file is named and passed over."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from jaxtyping import Float64
 from PIL import Image
 
 import nsnet
-from nsnet.corpus.images import to_rgb
-from nsnet.corpus.inspection import MINIMUM_SIDE
-from nsnet.features.ahead import ahead
-from nsnet.features.conditions import CLEAN
-from nsnet.features.pictures import Key, PictureSource, ReplacedPicture
+from nsnet.features.conditions import CLEAN, Condition, apply
+from nsnet.features.deliveries import DELIVERIES
 from nsnet.features.views import View, make_view
 from nsnet.prediction.draws import decide, pooled
-from nsnet.prediction.inputs import PictureFile
-from nsnet.prediction.predictions import Prediction, Rejection
+from nsnet.prediction.explanations import Explanation, contributions, parts_of
+from nsnet.prediction.pictures import Opened, Picture, open_picture
+from nsnet.prediction.predictions import Prediction, Redelivery, Rejection, redeliveries
 from nsnet.prediction.scorer import Scorer
+from nsnet.prediction.threads import in_threads
 
 if TYPE_CHECKING:
     from nsnet.prediction.classifier import PictureClassifier
 
-# Of arrays, only pixels are scored: another type or shape is said of each picture, with what was expected.
-Picture = str | Path | Image.Image | PictureFile | npt.NDArray[np.generic]
+Said = TypeVar("Said")
 # Views scored together: 10 MB at 224 pixels a side.
 TOGETHER = 64
 
@@ -115,12 +104,7 @@ class Predictor:
             ValueError: pictures that cannot be scored, all of them, with reasons. `stream` passes them over.
         """
         alone = isinstance(pictures, str | Path | Image.Image)
-        said = list(self.stream([pictures] if alone else pictures))
-        scored = [one for one in said if isinstance(one, Prediction)]
-        if len(scored) < len(said):
-            bad = [one for one in said if isinstance(one, Rejection)]
-            lines = "\n".join(f"  {one.path or 'an open picture'}: {one.reason}" for one in bad)
-            raise ValueError(f"{len(bad)} of {len(said)} pictures cannot be scored:\n{lines}")
+        scored = _all_scored(self.stream([pictures] if alone else pictures))
         return scored[0] if alone else scored
 
     def predict_proba(self, pictures: Iterable[Picture]) -> Float64[np.ndarray, "n 2"]:
@@ -153,70 +137,138 @@ class Predictor:
         Yields:
             What is said of each, in order: a prediction, or why there is none.
         """
-        with warnings.catch_warnings():
-            # Decoding catches warnings in each thread, and threads that end in another order than they began leave
-            # their filters behind: leaving this block puts back those that were there.
-            groups = self._groups(pictures)
-            first = list(itertools.islice(groups, 2))
-            groups = itertools.chain(first, groups)
-            if len(first) < 2 or self._workers == 1:  # one group alone has all cores
-                for group in groups:
-                    yield from self._said(group)
-                return
-            share = max(1, (os.cpu_count() or 1) // self._workers)
-            # OpenMP keeps a thread count for each thread.
-            with ThreadPoolExecutor(self._workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
-                for said in ahead(pool, self._said, groups, self._workers + 1):
-                    yield from said
+        for said in self._stream(pictures, (CLEAN,)):
+            yield said if isinstance(said, Rejection) else said[0]
 
-    def _groups(self, pictures: Iterable[Picture]) -> Iterator[list[Picture]]:
-        rest = iter(pictures)
-        while group := list(itertools.islice(rest, max(1, TOGETHER // self.draws))):
-            yield group
+    def redeliver(self, picture: Picture, deliveries: Sequence[Condition] = DELIVERIES) -> list[Redelivery]:
+        """Score a picture as it is, and as it is after each of some deliveries.
 
-    def _said(self, pictures: Sequence[Picture]) -> list[Prediction | Rejection]:
+        The shuffle of a mosaic stays the picture's own, so that nothing but the delivery moves the score.
+
+        Args:
+            picture: a path, an open PIL image, or pixels, uint8 (h, w, 3).
+            deliveries: what is done to it; left out, saved as JPEG and WebP, made smaller, taken from a screen.
+
+        Returns:
+            The picture as it is (`clean`), then the deliveries, in order.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        return _all_scored(self.redeliveries([picture], deliveries))[0]
+
+    def redeliveries(
+        self, pictures: Iterable[Picture], deliveries: Sequence[Condition] = DELIVERIES
+    ) -> Iterator[list[Redelivery] | Rejection]:
+        """As `redeliver`, for pictures as they come, in threads as `stream`.
+
+        Args:
+            pictures: as of `predict`.
+            deliveries: as of `redeliver`.
+
+        Yields:
+            What is said of each, in order, or why nothing is.
+        """
+        names = [CLEAN.name, *(delivery.name for delivery in deliveries)]
+        for said in self._stream(pictures, (CLEAN, *deliveries)):
+            yield said if isinstance(said, Rejection) else redeliveries(names, said)
+
+    def explain(self, picture: Picture) -> Explanation:
+        """Score a picture, and each of its parts by leaving it out.
+
+        Takes 1 + parts views for each draw, 392 more than `predict` of eight mosaics of 49 patches.
+
+        Args:
+            picture: a path, an open PIL image, or pixels, uint8 (h, w, 3).
+
+        Returns:
+            The prediction, the parts and their contributions; `nsnet.prediction.plots` draws them.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        return _all_scored(self.explanations([picture]))[0]
+
+    def explanations(self, pictures: Iterable[Picture]) -> Iterator[Explanation | Rejection]:
+        """As `explain`, for pictures as they come, in threads as `stream`.
+
+        Args:
+            pictures: as of `predict`.
+
+        Yields:
+            What explains each, in order, or why there is nothing to explain.
+        """
+        return in_threads(self._explained, pictures, 1, self._workers)
+
+    def _stream(
+        self, pictures: Iterable[Picture], conditions: Sequence[Condition]
+    ) -> Iterator[list[Prediction] | Rejection]:
+        """Of each picture a prediction under each condition."""
+        size = max(1, TOGETHER // (self.draws * len(conditions)))
+        return in_threads(partial(self._said, conditions), pictures, size, self._workers)
+
+    def _said(self, conditions: Sequence[Condition], pictures: Sequence[Picture]) -> list[list[Prediction] | Rejection]:
         """What is said of a group of pictures; runs in threads."""
-        shown = [self._show(picture) for picture in pictures]
+        shown = [self._show(picture, conditions) for picture in pictures]
         views = [view for one in shown if isinstance(one, _Shown) for view in one.views]
-        scores = self._scorer.score(views).reshape(-1, self.draws) if views else np.empty((0, self.draws))
-        rows = zip(*(ends.tolist() for ends in pooled(scores)), strict=True)
-        return [self._prediction(one.path, *next(rows)) if isinstance(one, _Shown) else one for one in shown]
+        scores = self._scorer.score(views) if views else np.empty(0)
+        rows = iter(scores.reshape(-1, len(conditions), self.draws))
+        return [self._predictions(one.path, next(rows)) if isinstance(one, _Shown) else one for one in shown]
 
-    def _show(self, picture: Picture) -> _Shown | Rejection:
-        """The views of a picture, or what is wrong with it."""
-        keys = [Key(self._scorer.needs.view, draw) for draw in range(self.draws)]
-        if isinstance(picture, Image.Image | np.ndarray):
-            return self._show_open(picture, keys)
-        file = picture if isinstance(picture, PictureFile) else PictureFile(Path(picture))
-        found = file.inspect()
-        if found.status != "used" or found.image_id is None:
-            return Rejection(file.shown, str(found.reason))
-        source = PictureSource({found.image_id: file.path}, self._scorer.views)
-        try:
-            return _Shown(file.shown, source.views(found.image_id, CLEAN, keys))
-        except ReplacedPicture:
-            return Rejection(file.shown, "unreadable: it changed while it was read")
+    def _show(self, picture: Picture, conditions: Sequence[Condition]) -> _Shown | Rejection:
+        """The views of a picture, or what is wrong with it; its pixels are let go of."""
+        opened, needs = open_picture(picture, self._scorer.views), self._scorer.needs
+        if isinstance(opened, Rejection):
+            return opened
+        views = []
+        for condition in conditions:
+            pixels = apply(condition, opened.pixels, opened.name)
+            views += [
+                make_view(needs.view, pixels, opened.name, draw, self._scorer.views) for draw in range(self.draws)
+            ]
+        return _Shown(opened.path, views)
 
-    def _show_open(self, picture: Image.Image | npt.NDArray[np.generic], keys: Sequence[Key]) -> _Shown | Rejection:
-        if isinstance(picture, np.ndarray):
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                return Rejection(None, f"expected pixels, uint8 (h, w, 3), got {picture.dtype} {picture.shape}")
-            pixels, (height, width) = picture.astype(np.uint8, copy=False), picture.shape[:2]
-        else:
-            width, height = picture.size
-        if min(width, height) < MINIMUM_SIDE:
-            return Rejection(None, f"too small: {width} x {height}, at least {MINIMUM_SIDE} a side")
-        if isinstance(picture, Image.Image):
-            try:
-                pixels = to_rgb(picture)
-            except (OSError, SyntaxError, ValueError) as error:  # it may have been opened, and not yet decoded
-                return Rejection(None, f"cannot be decoded: {error}")
-        name = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
-        return _Shown(None, [make_view(key.view, pixels, name, key.draw, self._scorer.views) for key in keys])
+    def _explained(self, pictures: Sequence[Picture]) -> list[Explanation | Rejection]:
+        """What explains some pictures; runs in threads."""
+        return [self._explain(open_picture(picture, self._scorer.views)) for picture in pictures]
 
-    def _prediction(self, path: str | None, score: float, low: float, high: float) -> Prediction:
-        run, decision = self.run, decide(low, high, self.threshold)
+    def _explain(self, opened: Opened | Rejection) -> Explanation | Rejection:
+        if isinstance(opened, Rejection):
+            return opened
+        shown = self._scorer.needs.view
+        parts = parts_of(opened, shown, self.draws, self._scorer.views)
+        scores, added = contributions(self._scorer, parts)
+        [prediction] = self._predictions(opened.path, scores[None])
+        view, cells = parts.views[0].pixels, parts.cells[0]
+        return Explanation(prediction, shown, parts.picture, view, cells, parts.places, parts.instead, added)
+
+    def _predictions(self, path: str | None, scores: Float64[np.ndarray, "n draws"]) -> list[Prediction]:
+        """Predictions of one picture, a row of scores each."""
+        run = self.run
         names = {name: run[name] for name in ("detector", "training_set", "train_condition", "seed", "run_id")}
         names |= {"sha256": run["detector_sha256"], "version": self._version}
         names["world"] = run["origin"].partition(":")[0]
-        return Prediction(path, score, low, high, decision, self.threshold, self.draws, **names)
+        rows = zip(*(ends.tolist() for ends in pooled(scores)), strict=True)
+        return [
+            Prediction(path, score, low, high, decide(low, high, self.threshold), self.threshold, self.draws, **names)
+            for score, low, high in rows
+        ]
+
+
+def _all_scored(said: Iterable[Said | Rejection]) -> list[Said]:
+    """What is said of pictures, if something is of all of them.
+
+    Raises:
+        ValueError: naming those of which nothing is, with reasons.
+    """
+    scored: list[Said] = []
+    bad: list[Rejection] = []
+    for one in said:
+        if isinstance(one, Rejection):
+            bad.append(one)
+        else:
+            scored.append(one)
+    if bad:
+        lines = "\n".join(f"  {one.path or 'an open picture'}: {one.reason}" for one in bad)
+        raise ValueError(f"{len(bad)} of {len(bad) + len(scored)} pictures cannot be scored:\n{lines}")
+    return scored

@@ -179,6 +179,16 @@ REPORTS = (
         layout=Pivot(("suite", "training_set", "detector", "train_condition"), "test_condition", "acc"),
         condition="SELECT count(DISTINCT (train_condition, test_condition)) > 1 FROM conditions",
     ),
+    Report(
+        "flip_rates",
+        "Flip rates: decisions that change when the same pictures are shown otherwise",
+        "FROM flip_rates",
+        ("suite", "training_set", "train_condition", "condition", "detector"),
+        each=False,
+        condition="SELECT count(*) > 0 FROM flip_rate",
+        note="Share of test pictures whose decision, at each run's own threshold, is not that on the same pictures as"
+        " they are. The interval is for this benchmark again.",
+    ),
     Report("bias_audit", "Bias audit: what the files give away", "FROM bias", ("suite", "generator"), each=False),
 )
 

@@ -20,7 +20,7 @@ import duckdb
 from nsnet.core.contracts import Table, table_name
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
-from nsnet.evaluation.contracts import Differences, Means, Predictions, RealSources, Results
+from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, RealSources, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.contracts import Features, Patches
 from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
@@ -33,12 +33,12 @@ COMMENT = "-- "
 
 # The tables that views read, and the rest of the catalogue. Those with a row for every picture are large and few
 # views read them: printing leaves them in their files.
-READ: tuple[type[Table], ...] = (BiasAudit, Runs, Results, Means, Differences, RealSources)
+READ: tuple[type[Table], ...] = (BiasAudit, Runs, Results, Means, Differences, RealSources, FlipRate)
 LARGE: tuple[type[Table], ...] = (Images, Samples, Predictions)
 TABLES: tuple[type[Table], ...] = (
     *(Images, Samples, Duplicates, BiasAudit, Captions, Features, Patches),
     *(SemanticSpectrum, SemanticBasis, ImageBasis, RankValidation),
-    *(Runs, Predictions, Results, Means, Differences, RealSources),
+    *(Runs, Predictions, Results, Means, Differences, RealSources, FlipRate),
 )
 # Of these the catalogue holds the runs of earlier settings and code too, until they are pruned.
 KEPT: tuple[type[Table], ...] = (Runs, Predictions, Results)

@@ -1,0 +1,125 @@
+"""Decisions that change when the same picture is shown under another condition: flip rates with intervals."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool
+
+from nsnet.core.contracts import make
+from nsnet.evaluation.contests import Contest, pictures_of
+from nsnet.evaluation.contracts import FlipRate
+from nsnet.evaluation.exams import Exams
+from nsnet.evaluation.means import Array, benchmark, estimate
+from nsnet.evaluation.resampling import resamples
+from nsnet.evaluation.settings import Evaluate
+from nsnet.evaluation.statistics import scores_of
+from nsnet.evaluation.summaries import Row, bounded, seed_weights
+from nsnet.features.conditions import CLEAN
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a suite's pictures do under a condition, by label.
+
+    Attributes:
+        judged: which pictures each run is judged on, bool (runs, pictures).
+        sizes: how many of them each draw holds, (runs, 1 + draws), entry 0 the sample's.
+        flips: how many of those flip, by flip, (runs, 1 + draws).
+    """
+
+    judged: Bool[np.ndarray, "runs pictures"]
+    sizes: Array
+    flips: dict[str, Array]
+
+
+def flip_rates(runs: pl.DataFrame, exams: Exams, predictions: pl.DataFrame, settings: Evaluate) -> pl.DataFrame:
+    """Share of test pictures of which a run says another thing than of the same pictures as they are (`clean`).
+
+    A run says fake where its score is at or above its own threshold. Pictures are resampled by
+    generator and by pool, in the same draws as for results, each with both of its decisions;
+    training seeds in the same draws as for means.
+
+    Args:
+        runs: the table runs.
+        exams: of the corpus; pictures that a run is not judged on do not count.
+        predictions: the table predictions; those of the test split are looked at.
+        settings: draws, their seed and the conditions.
+
+    Returns:
+        The table flip_rate; empty unless `clean` and another one are among the conditions.
+
+    Raises:
+        ValueError: a run lacks scores of test pictures.
+    """
+    keys, rows, tested = ["training_set", "train_condition"], [], pictures_of(exams.contests)
+    others = [name for name in settings.conditions if name != CLEAN.name]
+    compared = others and CLEAN.name in settings.conditions
+    for place, members in sorted(runs.partition_by(keys, as_dict=True).items()) if compared else ():
+        trained = members.sort("detector", "seed").to_dicts()
+        thresholds = np.array([[run["threshold"]] for run in trained])
+        before = scores_of(predictions, trained, exams, CLEAN.name, tested) - thresholds
+        for condition in others:
+            after = scores_of(predictions, trained, exams, condition, tested) - thresholds
+            for suite, fights in itertools.groupby(exams.contests, key=lambda contest: contest.pairing.suite):
+                drawn = _drawn(list(fights), tested, before, after, settings)
+                labels = {**dict(zip(keys, place, strict=True)), "suite": suite, "condition": condition}
+                rows += [labels | row for row in _rates(trained, drawn, settings)]
+    return make(FlipRate, rows).sort([*keys, "suite", "condition", "detector", "label", "flip"])
+
+
+def _drawn(
+    contests: list[Contest], tested: list[str], before: Array, after: Array, settings: Evaluate
+) -> dict[str, Drawn]:
+    """What the pictures of a suite do, by label; `before` and `after` are scores less thresholds, (runs, pictures).
+
+    One stratum's resamples are held at a time, and made again for the next condition.
+    """
+    position = {image_id: number for number, image_id in enumerate(tested)}
+    parts: dict[str, list[Drawn]] = {"real": [], "fake": []}
+    for label, name, image_ids in _strata(contests):
+        places = np.array([position[image_id] for image_id in image_ids])
+        weights = resamples(len(places), settings.bootstrap, settings.seed, name).T.astype(np.float64)
+        was, now = before[:, places], after[:, places]
+        judged = ~np.isnan(was)
+        moved = {"real->fake": (was < 0) & (now >= 0), "fake->real": (was >= 0) & (now < 0)}
+        parts[label].append(Drawn(judged, judged @ weights, {flip: each @ weights for flip, each in moved.items()}))
+    parts["all"] = [*parts["real"], *parts["fake"]]
+    return {label: _together(each) for label, each in parts.items()}
+
+
+def _together(parts: list[Drawn]) -> Drawn:
+    judged = np.concatenate([part.judged for part in parts], axis=1)
+    flips = {flip: np.sum([part.flips[flip] for part in parts], axis=0) for flip in parts[0].flips}
+    flips["any"] = np.sum(list(flips.values()), axis=0)
+    return Drawn(judged, np.sum([part.sizes for part in parts], axis=0), flips)
+
+
+def _strata(contests: list[Contest]) -> Iterator[tuple[str, str, list[str]]]:
+    """Label, name of the resamples and pictures of every pool, each once, and every generator."""
+    for contest in {contest.pool: contest for contest in contests}.values():
+        yield "real", f"real/{'/'.join(contest.pool)}", contest.pairing.real
+    for contest in contests:
+        yield "fake", f"fake/{contest.pairing.name}", contest.pairing.fake
+
+
+def _rates(trained: list[Row], drawn: dict[str, Drawn], settings: Evaluate) -> Iterator[Row]:
+    """Columns that differ between detectors, labels and flips; none of a detector that is judged on no picture."""
+    for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
+        mine = list(members)
+        for label, found in drawn.items():
+            some = [number for number in mine if found.judged[number].any()]
+            if not some:
+                continue
+            seeds = seed_weights(len(some), settings.bootstrap, settings.seed)
+            sizes, n = found.sizes[some], int(found.judged[some].any(axis=0).sum())
+            for flip, counts in found.flips.items():
+                # A draw that holds no picture that is judged tells nothing, and counts as the sample.
+                sample = np.broadcast_to(counts[some, :1] / sizes[:, :1], sizes.shape)
+                rates = np.divide(counts[some], sizes, out=sample.copy(), where=sizes > 0)
+                figures = bounded(estimate(benchmark(rates[:, None], seeds), n), 0)
+                yield {"detector": detector, "label": label, "flip": flip, "n": n, "n_seeds": len(some), **figures}
