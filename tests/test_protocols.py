@@ -39,8 +39,8 @@ def placed() -> list[Role]:
     for name, (family, _) in MODELS.items():
         for number, style in enumerate(STYLES):
             caption = "a man at sea" if number % 2 else "a boat at sea"
-            facts = ("sd-samples", 1, name, family, "test", "photographs", style, None, caption, "prompt", style)
-            roles.append(Role(f"sd/{name}/{style}.jpg", *facts))
+            facts = ("sd-samples", 1, name, family, "test", "photographs", style, None, caption, "prompt")
+            roles.append(Role(f"sd/{name}/{style}.jpg", *facts, cluster=style))
     for suite, count in (("coco-mini", 40), ("imagenet-samples", 100)):
         for number in range(count):
             caption = "A man." if number % 4 == 0 else "A mangle."

@@ -125,9 +125,9 @@ def _named(folder: Path, prefix: str, suite: Suite) -> Iterator[Role]:
             yield _photograph(f"{prefix}{file.name}", suite, _PHOTOGRAPH.format(name), "file name", name)
 
 
-def _photograph(path: str, suite: Suite, caption: str, source: str, class_name: str | None) -> Role:
+def _photograph(path: str, suite: Suite, caption: str, told_by: str, class_name: str | None) -> Role:
     pool = next(iter(suite.pools))
-    return Role(path, suite.key, 0, pool, "real", "test", pool, class_name, None, caption, source)
+    return Role(path, suite.key, 0, pool, "real", "test", pool, class_name, None, caption, told_by, source=suite.key)
 
 
 def _is_beside(folder: Path, name: str) -> bool:
