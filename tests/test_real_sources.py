@@ -14,7 +14,7 @@ from nsnet.core.paths import Paths
 from nsnet.evaluation.assessment import pictures_checksum
 from nsnet.evaluation.contests import contests_of
 from nsnet.evaluation.contracts import RealSources
-from nsnet.evaluation.exams import Exams
+from nsnet.evaluation.exams import Exams, Pictures
 from nsnet.evaluation.intervals import share_interval
 from nsnet.evaluation.means import benchmark, estimate
 from nsnet.evaluation.resampling import resamples, seed_draws
@@ -140,3 +140,19 @@ def test_clusters_and_sources_are_part_of_the_data_checksum() -> None:
     assert plain != more
     # What the tables of corpora without clusters and sources have been called.
     assert plain == "785d71ef64fa"
+
+
+def test_reals_that_were_trained_on_do_not_count() -> None:
+    corpus, trained = samples(), runs(("biased",)).filter(detector="nsnet")
+    scores = predictions(trained, corpus)
+    seen = [f"real{number:02}" for number in range(20)]
+    exams = Exams(contests_of(corpus), {("biased", 0): Pictures(frozenset(seen))})
+    kept = scores.filter((pl.col("run_id") != "biased-nsnet-0") | ~pl.col("image_id").is_in(seen))
+    table = evaluate_runs(trained, exams, kept, SETTINGS, PROVENANCE).real_sources.filter(condition="clean")
+    row = table.row(0, named=True)
+    tested = kept.filter(pl.col("image_id").str.starts_with("real"), split="test", condition="clean")
+    by_run = tested.group_by("run_id").agg((pl.col("score") < 0.5).mean())
+    # Seed 0 by its four reals, the others by 24: each a third of the mean.
+    assert (row["n_real"], row["n_seeds"]) == (24, 3)
+    assert row["r_acc"] == pytest.approx(by_run["score"].mean(), abs=CLOSE)
+    assert row["r_acc_low"] < row["r_acc"] < row["r_acc_high"]
