@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
 
-from nsnet.core.names import near_names
 from nsnet.corpus.layouts import Role, roles
 from nsnet.corpus.recognition import LABELS, SPLITS, TRAINED
+from nsnet.corpus.rows import mistyped, read_rows
 from nsnet.corpus.tree import is_archive, shown
 from nsnet.suites import known_suite, named_suite
 
@@ -22,8 +22,6 @@ COLUMNS = (
     *("path", "file", "label", "suite", "generator", "family", "split"),
     *("training_set", "real_pool", "class_name", "caption", "caption_source"),
 )
-# Of difflib. A column this like one that is missing is probably mistyped; others are nobody's business.
-ALIKE = 0.75
 SHOWN = 20
 UNLISTED = "not listed in the manifest"
 
@@ -130,18 +128,11 @@ def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:
 
 def _read(manifest: Path) -> list[tuple[str, dict[str, str]]]:
     """Each row's place and its known columns as text, empty where there is nothing."""
-    read: dict[str, tuple[Callable[[bytes], pl.DataFrame], str, int]] = {
-        ".csv": (partial(pl.read_csv, infer_schema=False), "line", 2),
-        ".jsonl": (partial(pl.read_ndjson, infer_schema_length=None), "line", 1),
-        ".parquet": (pl.read_parquet, "row", 1),
-    }
-    parse, unit, first = read[manifest.suffix]
+    frame, unit, first = read_rows(manifest)
+    _refuse_columns(manifest, frame.columns)
     try:
-        frame = parse(manifest.read_bytes())
-        frame = frame.rename({name: name.strip().casefold() for name in frame.columns})
-        _refuse_columns(manifest, frame.columns)
         texts = frame.select(pl.col(name).cast(pl.String).fill_null("") for name in COLUMNS if name in frame.columns)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except pl.exceptions.PolarsError as error:
         raise ValueError(f"{manifest} cannot be read: {error}") from error
     return [(f"{unit} {place}", row) for place, row in enumerate(texts.iter_rows(named=True), start=first)]
 
@@ -150,12 +141,7 @@ def _refuse_columns(manifest: Path, columns: list[str]) -> None:
     if {"path", "file"}.isdisjoint(columns) or "label" not in columns:
         raise ValueError(f"{manifest}: expected columns path (or file) and label, got {columns}")
     lacking = {name for name in COLUMNS if name not in columns} - {"path", "file"}
-    faults = [
-        f"  column {name!r} is not read; did you mean {near[0]}?"
-        for name in columns
-        if name not in COLUMNS and (near := near_names(name, lacking, ALIKE))
-    ]
-    if faults:
+    if faults := mistyped(columns, COLUMNS, lacking):
         raise ValueError(f"{manifest} has {len(faults)} fault(s):\n" + "\n".join(faults))
 
 
