@@ -13,7 +13,7 @@ from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contests import contests_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
+from nsnet.evaluation.contracts import Differences, ExternalRuns, Means, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
 from nsnet.features.contracts import Features, Patches
@@ -213,6 +213,7 @@ def write_project(paths: Paths) -> Evaluation:
         (ImageBasis, make(ImageBasis, [])),
         (RankValidation, make(RankValidation, [])),
         (Runs, trained),
+        (ExternalRuns, make(ExternalRuns, [])),
         (Predictions, scores),
         (Results, found.results),
         (Means, found.means),

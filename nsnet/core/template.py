@@ -17,7 +17,7 @@ from nsnet.core.provenance import PACKAGE, code_checksum
 SHARED = "share/nsnet"
 FILES = (
     *("params.yaml", "dvc.yaml", "data.dvc", "prefect.yaml", "prefect.toml"),
-    *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py"),
+    *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py", "scores/README.md"),
 )
 # Of these, what is the project's own once it is there.
 OWN = ("params.yaml", "data.dvc", ".gitignore", ".dvc/config")

@@ -123,7 +123,7 @@ def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:
             + "\n".join(faults[:SHOWN])
             + (f"\n  ... and {len(faults) - SHOWN} more" if len(faults) > SHOWN else "")
         )
-    return [_role(row, prefix, suite) for _, row in rows]
+    return [role_of(row, prefix, suite) for _, row in rows]
 
 
 def _read(manifest: Path) -> list[tuple[str, dict[str, str]]]:
@@ -162,7 +162,17 @@ def _key(suite: str) -> str:
     return known.key if known else suite
 
 
-def _role(row: dict[str, str], prefix: str, suite: str) -> Role:
+def role_of(row: dict[str, str], prefix: str, suite: str) -> Role:
+    """The role that a row gives a picture; what it leaves out has defaults.
+
+    Args:
+        row: columns of `COLUMNS` as text, path (or file) and a known label among them.
+        prefix: folder that is put before the path.
+        suite: used where the row names none.
+
+    Returns:
+        The role.
+    """
     label = LABELS[row["label"].strip().casefold()]
     pool = row.get("real_pool") or "real"
     split = SPLITS[row.get("split", "").strip().casefold() or "test"]

@@ -11,7 +11,9 @@ from nsnet.core.progress import bar
 from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contests import Contest, contests_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Predictions, Results
+from nsnet.evaluation.contracts import Differences, ExternalRuns, Means, Predictions, Results
+from nsnet.evaluation.external import external_detectors
+from nsnet.evaluation.score_store import ScoreStore
 from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
@@ -24,6 +26,8 @@ PARTS = (*CODE, "corpus/pairings.py", "evaluation", "suites")
 def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSource) -> Evaluation:
     """Score, compute and write predictions, results, means and paired_differences of the corpus in `paths`.
 
+    External detectors, whose scores were imported into `paths`, stand beside the runs.
+
     Args:
         paths: project whose test pictures are scored and whose tables are written.
         trained: project whose runs score them; validation splits count if it is the same one.
@@ -34,7 +38,8 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         The four tables, as written.
 
     Raises:
-        ValueError: no fakes to test, pools without reals, missing inputs, or a damaged detector.
+        ValueError: no fakes to test, pools without reals, missing inputs, a damaged detector, or imported scores
+            that do not fit.
     """
     runs = read_table(Runs, trained.table(Runs))
     samples = read_table(Samples, paths.table(Samples))
@@ -42,15 +47,20 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
     tested = pictures_of(contests)
     own = paths == trained
     validation = validation_images(samples) if own else {}
+    # Before any scoring: what was imported may be refused.
+    external = external_detectors(ScoreStore(paths.scores), runs, samples, tested, validation, settings.conditions)
     sets = runs.height * len(settings.conditions) + runs.filter(pl.col("training_set").is_in(list(validation))).height
     with bar("score", sets) as advance:
-        predictions = score_runs(
+        scored = score_runs(
             runs, tested, validation, settings.conditions, source, trained.detectors, paths.run_store, advance
         )
+    predictions = pl.concat([scored, external.predictions])
+    everyone = pl.concat([runs, external.runs])
     provenance = {"code_checksum": evaluation_checksum(settings), "data_checksum": pictures_checksum(contests)}
-    with bar("evaluate", runs.height * len(settings.conditions)) as advance:
-        evaluation = evaluate_runs(runs, contests, predictions, settings, provenance, advance)
+    with bar("evaluate", everyone.height * len(settings.conditions)) as advance:
+        evaluation = evaluate_runs(everyone, contests, predictions, settings, provenance, advance)
     for kind, frame in (
+        (ExternalRuns, external.runs),
         (Predictions, predictions),
         (Results, evaluation.results),
         (Means, evaluation.means),
@@ -58,7 +68,8 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
     ):
         write_table(kind, frame, paths.table(kind))
     if own:
-        kept = ((Predictions, predictions), (Results, evaluation.results))
+        results = evaluation.results.join(runs.select("run_id"), on="run_id", how="semi", maintain_order="left")
+        kept = ((Predictions, scored), (Results, results))
         keep_evaluations(paths.run_store, [(table_name(kind), frame) for kind, frame in kept])
     return evaluation
 

@@ -15,7 +15,7 @@ import polars as pl
 
 from nsnet.core.contracts import make
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, Results
+from nsnet.evaluation.contracts import EXTERNAL, Differences, Means, Results
 from nsnet.evaluation.intervals import Estimate, metric_estimates
 from nsnet.evaluation.means import Array
 from nsnet.evaluation.metrics import METRICS, RealPool
@@ -65,7 +65,9 @@ def evaluate_runs(
     for condition, (place, members) in itertools.product(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
-        trained = members.sort("detector", "seed").to_dicts()
+        trained = _shown(members, predictions, condition).sort("detector", "seed").to_dicts()
+        if not trained:
+            continue
         scores = _scores(predictions, [run["run_id"] for run in trained], condition, tested)
         drawn, results = _contest_draws(trained, contests, tested, scores, settings)
         common = {"condition": condition, **provenance}
@@ -86,6 +88,12 @@ def evaluate_runs(
         make(Means, rows[1]).sort(order),
         make(Differences, rows[2]).sort([*order, "reference"]),
     )
+
+
+def _shown(members: pl.DataFrame, predictions: pl.DataFrame, condition: str) -> pl.DataFrame:
+    """Runs that a table of the condition has: ours must have scores, external detectors where they were imported."""
+    scored = predictions.filter(split="test", condition=condition)["run_id"].unique()
+    return members.filter((pl.col("kind") != EXTERNAL) | pl.col("run_id").is_in(scored.implode()))
 
 
 def _scores(predictions: pl.DataFrame, run_ids: list[str], condition: str, tested: list[str]) -> Array:

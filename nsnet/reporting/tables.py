@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from nsnet.core.printing import csv_text, markdown_table
+from nsnet.evaluation.contracts import EXTERNAL
 from nsnet.features.conditions import CLEAN
 from nsnet.reporting.layout import Pivot, folded, pivoted
 
@@ -112,6 +113,7 @@ REPORTS = (
         each=False,
         layout=Pivot(("suite", "condition", "training_set", "train_condition", "view"), "null_space", "acc"),
         note="Linear heads without adapter and contrastive loss; mean held-out accuracy.",
+        condition="SELECT count(*) > 0 FROM controls",
     ),
     Report(
         "plug_and_play",
@@ -132,6 +134,7 @@ REPORTS = (
         ("suite", "condition", "training_set", "train_condition", "detector", "reference", "metric"),
         each=False,
         note="Mean held-out metric of the detector with the loss minus that of the reference, paired.",
+        condition="SELECT count(*) > 0 FROM contrastive",
     ),
     Report(
         "ablation",
@@ -140,6 +143,7 @@ REPORTS = (
         ("suite", "condition", "training_set", "train_condition", "detector"),
         each=False,
         note="Held-out means. On the frozen backbone the contrastive loss needs an adapter, which stands for LoRA.",
+        condition="SELECT count(*) > 0 FROM ablation",
     ),
     Report(
         "conditions",
@@ -150,7 +154,14 @@ REPORTS = (
         layout=Pivot(("suite", "training_set", "detector", "train_condition"), "test_condition", "acc"),
         condition="SELECT count(DISTINCT (train_condition, test_condition)) > 1 FROM conditions",
     ),
-    Report("bias_audit", "Bias audit: what the files give away", "FROM bias", ("suite", "generator"), each=False),
+    Report(
+        "bias_audit",
+        "Bias audit: what the files give away",
+        "FROM bias",
+        ("suite", "generator"),
+        each=False,
+        condition="SELECT count(*) > 0 FROM bias",
+    ),
 )
 
 
@@ -191,6 +202,8 @@ def label(training_set: str, train_condition: str) -> tuple[str, str]:
         Both.
     """
     if train_condition == CLEAN.name:
+        if training_set == EXTERNAL:
+            return training_set, "external detectors"
         return training_set, f"trained on {training_set}"
     return f"{training_set}_{train_condition}", f"trained on {training_set}, {train_condition}"
 
