@@ -28,7 +28,7 @@ class ScaleName(StrEnum):
     llr = "llr"
 
 
-Detector = Annotated[str | None, typer.Option(help="Name of the detector; needed without a column detector.")]
+Detector = Annotated[str | None, typer.Option(help="Name of the detector, where no column detector says it.")]
 Condition = Annotated[str, typer.Option(help="What the pictures had been put through, as in params.yaml.")]
 Version = Annotated[str, typer.Option("--version", help="Of the detector.")]
 Sha256 = Annotated[str, typer.Option("--sha256", help="Of the detector's weights.")]
@@ -143,7 +143,7 @@ def rank(
 
     Columns: path or image_id, score, label (of one row of each picture at least), and if there
     are any detector, generator, family, suite, split (validation chooses thresholds), real_pool,
-    condition, version and sha256.
+    condition, version and sha256. A detector without a name is called as its file.
 
     Examples:
 

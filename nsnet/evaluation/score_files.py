@@ -40,13 +40,14 @@ class Claims:
     scale: str = "probability"
 
 
-def read_scores(file: Path, claims: Claims, faults: Faults) -> pl.DataFrame:
+def read_scores(file: Path, claims: Claims, faults: Faults, unnamed: str = "") -> pl.DataFrame:
     """Read a file with scores.
 
     Args:
         file: csv, jsonl or parquet.
         claims: what its columns do not say.
         faults: gets those of single rows.
+        unnamed: detector of rows where neither file nor claims name one; empty: there must be a name.
 
     Returns:
         place (line or row, for messages), image_id and path (empty where not given), score (probability of fake;
@@ -58,10 +59,12 @@ def read_scores(file: Path, claims: Claims, faults: Faults) -> pl.DataFrame:
     """
     scale_of(claims.scale)
     frame, unit, first = read_rows(file)
-    _refuse_columns(file, frame.columns, claims)
+    _refuse_columns(file, frame.columns, bool(claims.detector or unnamed))
     texts = {name: _text(frame, name) for name in (*PICTURE, *SAID) if name in frame.columns}
     if frame.is_empty():
         raise ValueError(f"{file} has no rows: expected one for each picture")
+    claimed = {name: getattr(claims, name) or "" for name in SAID}
+    claimed["detector"] = claimed["detector"] or unnamed
     path = texts.get("path", texts.get("file", pl.lit("")))
     rows = frame.with_row_index("place", offset=first).select(
         pl.format(f"{unit} {{}}", "place").alias("place"),
@@ -69,7 +72,7 @@ def read_scores(file: Path, claims: Claims, faults: Faults) -> pl.DataFrame:
         path.alias("path"),
         _number(frame).alias("number"),
         _text(frame, "score").alias("written"),
-        *(_filled(texts.get(name), claimed).alias(name) for name, claimed in _claimed(claims)),
+        *(_filled(texts.get(name), claimed).alias(name) for name, claimed in claimed.items()),
         *(_text(frame, name).alias(name) for name in ROLE if name in frame.columns),
     )
     rows = _renamed(rows, claims, faults)
@@ -106,13 +109,13 @@ def note_versions(rows: pl.DataFrame, faults: Faults) -> None:
         )
 
 
-def _refuse_columns(file: Path, columns: list[str], claims: Claims) -> None:
+def _refuse_columns(file: Path, columns: list[str], named: bool) -> None:
     expected = []
     if set(PICTURE).isdisjoint(columns):
         expected.append("path or image_id")
     if "score" not in columns:
         expected.append("score")
-    if claims.detector is None and "detector" not in columns:
+    if not named and "detector" not in columns:
         expected.append("detector (or --detector NAME)")
     lines = [f"  no column {name}" for name in expected]
     lines += mistyped(columns, COLUMNS, [name for name in COLUMNS if name not in columns])
@@ -128,10 +131,6 @@ def _number(frame: pl.DataFrame) -> pl.Expr:
     """Scores as float64, of any numeric column exactly; null where text is no number."""
     column = pl.col("score") if frame.schema["score"].is_numeric() else _text(frame, "score")
     return column.cast(pl.Float64, strict=False)
-
-
-def _claimed(claims: Claims) -> list[tuple[str, str]]:
-    return [(name, getattr(claims, name) or "") for name in SAID]
 
 
 def _filled(column: pl.Expr | None, claimed: str) -> pl.Expr:

@@ -86,7 +86,7 @@ def rank_scores(paths: Paths, files: Sequence[Path], claims: Claims, settings: E
 
     Args:
         paths: folder that gets the tables of an evaluation.
-        files: csv, jsonl or parquet.
+        files: csv, jsonl or parquet; a detector that has no name is called as its file.
         claims: what they do not say.
         settings: section evaluate; conditions are the files' own.
 
@@ -102,7 +102,7 @@ def rank_scores(paths: Paths, files: Sequence[Path], claims: Claims, settings: E
             f" {paths.root}`), or name another folder"
         )
     faults = Faults()
-    parts = [read_scores(file, claims, faults) for file in files]
+    parts = [read_scores(file, claims, faults, unnamed=file.stem) for file in files]
     if len(files) > 1:
         parts = [part.with_columns(place=f"{file} " + pl.col("place")) for part, file in zip(parts, files, strict=True)]
     rows = pl.concat(parts, how="diagonal")
@@ -144,4 +144,4 @@ def _threshold(threshold: float | None, scale: str) -> float | None:
     known = scale_of(scale)
     if not (np.isfinite(threshold) and known.low <= threshold <= known.high):
         raise ValueError(f"threshold {threshold:g} is not on the scale {scale}: {known.low:g}..{known.high:g}")
-    return float(probabilities(np.array([threshold]), scale)[0])
+    return float(probabilities(np.array([threshold], np.float64), scale)[0])

@@ -118,16 +118,19 @@ def listed_samples(rows: pl.DataFrame, faults: Faults) -> tuple[pl.DataFrame, pl
 
 
 def _samples(roles: pl.DataFrame) -> pl.DataFrame:
-    placed = [role_of({**row, "path": row["image_id"]}, "", OWN_SUITE) for row in roles.iter_rows(named=True)]
-    if not placed:
+    """The table samples, by the rules of a manifest; pictures share few roles."""
+    if roles.is_empty():
         return make(Samples, [])
-    named = pl.DataFrame([vars(role) for role in placed], infer_schema_length=None)
+    alike = roles.select(ROLE).unique(maintain_order=True)
+    placed = [vars(role_of({**row, "path": "picture"}, "", OWN_SUITE)) for row in alike.iter_rows(named=True)]
+    number = pl.int_range(alike.height).alias("number")
+    named = pl.DataFrame(placed, infer_schema_length=None).with_columns(number)
+    numbered = roles.join(alike.with_columns(number), on=ROLE).select("image_id", "number").join(named, on="number")
+    trained = pl.col("split").is_in(["train", "validation"])
     return fit(
         Samples,
-        named.with_columns(
-            image_id=roles["image_id"],
-            training_set=pl.when(pl.col("split").is_in(["train", "validation"])).then(pl.lit(EXTERNAL)),
-            in_domain_for=pl.lit([], pl.List(pl.String)),
+        numbered.with_columns(
+            training_set=pl.when(trained).then(pl.lit(EXTERNAL)), in_domain_for=pl.lit([], pl.List(pl.String))
         ),
     ).sort("image_id")
 
