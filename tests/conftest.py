@@ -27,7 +27,10 @@ CHOSEN = (
     *("univfd", "univfd+random-directions", "cnn-control"),
 )
 DETECTORS, SEEDS = len(CHOSEN), 2
-TRACKED = ("nsnet", "flows", "dvc.yaml", "data.dvc", "params.yaml", "pyproject.toml", "constraints.txt", "prefect.yaml")
+TRACKED = (
+    *("nsnet", "flows", "scores", "dvc.yaml", "data.dvc", "params.yaml", "pyproject.toml", "constraints.txt"),
+    "prefect.yaml",
+)
 
 
 def pytest_report_header() -> str:

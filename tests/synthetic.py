@@ -13,7 +13,15 @@ from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contests import contests_of, pictures_of
-from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, RealSources, Results
+from nsnet.evaluation.contracts import (
+    Differences,
+    ExternalRuns,
+    FlipRate,
+    Means,
+    Predictions,
+    RealSources,
+    Results,
+)
 from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.settings import Evaluate
@@ -217,6 +225,7 @@ def write_project(paths: Paths) -> Evaluation:
         (ImageBasis, make(ImageBasis, [])),
         (RankValidation, make(RankValidation, [])),
         (Runs, trained),
+        (ExternalRuns, make(ExternalRuns, [])),
         (Predictions, scores),
         (Results, found.results),
         (Means, found.means),

@@ -277,8 +277,7 @@ def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Projec
 
 
 def test_missing_tables_are_named(tmp_path: Path) -> None:
-    names = (
-        "runs, bias_audit, results, means, paired_differences, real_sources, flip_rate, images, samples, predictions"
-    )
+    names = "runs, external_runs, bias_audit, results, means, paired_differences, real_sources, flip_rate, images, "
+    names += "samples, predictions"
     with pytest.raises(FileNotFoundError, match=f"no Parquet for {names}"):
         open_tables(Paths(tmp_path), Paths(tmp_path), SETTINGS)

@@ -17,6 +17,7 @@ from nsnet.cli.pictures import app as pictures_app
 from nsnet.cli.prediction import app as prediction_app
 from nsnet.cli.profile import app as profile_app
 from nsnet.cli.project import known_project, project, use_project
+from nsnet.cli.results import app as results_app
 from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
 from nsnet.core.console import clear_errors, print_table
@@ -31,6 +32,7 @@ app.add_typer(profile_app, name="profile")
 app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 app.add_typer(features_app, name="features")
+app.add_typer(results_app, name="results")
 
 
 class Format(StrEnum):

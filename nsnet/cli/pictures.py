@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from nsnet.cli.project import project
+from nsnet.cli.project import project, settings_file
 from nsnet.core.console import clear_errors
 from nsnet.core.paths import Paths
 
@@ -66,7 +66,6 @@ def score(
       nsnet score photos --out work/photos --detectors exported
     """
     from nsnet.core.parquet import read_table
-    from nsnet.core.template import template_folder
     from nsnet.evaluation.folder import score_folder, shown_of
     from nsnet.params import load_params
     from nsnet.reporting.views import open_tables
@@ -77,9 +76,8 @@ def score(
     with clear_errors():
         here, mine = Paths(out), project()
         trained = Paths(detectors) if detectors else mine if mine.table(Runs).exists() else SHIPPED
-        settings = mine.params if mine.params.exists() else template_folder() / mine.params.name
-        params = load_params(settings)
-        evaluation = shown_of(params.evaluate, read_table(Runs, trained.table(Runs)))
+        params = load_params(settings_file())
+        evaluation = shown_of(params.evaluate, read_table(Runs, trained.table(Runs))["detector"])
         sections = (params.audit, params.backbone, params.conditions, params.features, evaluation)
         counts = score_folder(folder, here, trained, *sections)
         write_tables(here, trained, evaluation, params.audit.flag_auc)

@@ -43,6 +43,18 @@ def tell(text: str) -> None:
     Console(stderr=True, soft_wrap=True).print(text, highlight=False, markup=False)
 
 
+def settings_file() -> Path:
+    """params.yaml of the project, or the one that ships where there is none.
+
+    Raises:
+        FileNotFoundError: none was installed.
+    """
+    from nsnet.core.template import template_folder
+
+    mine = project().params
+    return mine if mine.exists() else template_folder() / mine.name
+
+
 def known_project() -> Paths:
     """Paths of a project that is one; else one clear message, and exit code 1."""
     paths = project()

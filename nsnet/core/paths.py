@@ -19,6 +19,11 @@ class Paths:
         return self.root / "params.yaml"
 
     @property
+    def scores(self) -> Path:
+        """Scores of external detectors, imported (nsnet.evaluation.score_store)."""
+        return self.root / "scores"
+
+    @property
     def lab(self) -> Path:
         """Raw corpus rendered by the stage `lab`."""
         return self.root / "lab"

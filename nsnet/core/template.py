@@ -18,7 +18,7 @@ SHARED = "share/nsnet"
 POINTER = "data.dvc"
 FILES = (
     *("params.yaml", "dvc.yaml", POINTER, "prefect.yaml", "prefect.toml"),
-    *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py"),
+    *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py", "scores/README.md"),
 )
 # Of these, what is the project's own once it is there.
 OWN = ("params.yaml", POINTER, ".gitignore", ".dvc/config")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import polars as pl
 
-from nsnet.core.names import near_names
 from nsnet.corpus.imagefolders import METADATA, as_manifest, names_pictures
 from nsnet.corpus.layouts import Role, roles
 from nsnet.corpus.listings import read_listing
 from nsnet.corpus.recognition import LABELS, SPLITS, TRAINED
+from nsnet.corpus.rows import mistyped, read_rows
 from nsnet.corpus.tree import is_archive, shown
 from nsnet.suites import Suite, known_suite, named_suite
 
@@ -24,8 +24,6 @@ COLUMNS = (
     *("path", "file", "label", "suite", "generator", "family", "split"),
     *("training_set", "real_pool", "class_name", "caption", "caption_source", "source", "cluster"),
 )
-# Of difflib. A column this like one that is missing is probably mistyped; others are nobody's business.
-ALIKE = 0.75
 SHOWN = 20
 UNLISTED = "not listed in the manifest"
 
@@ -137,24 +135,17 @@ def manifest_roles(manifest: Path, prefix: str, suite: str) -> list[Role]:
             + "\n".join(faults[:SHOWN])
             + (f"\n  ... and {len(faults) - SHOWN} more" if len(faults) > SHOWN else "")
         )
-    return [_role(row, prefix, suite) for _, row in rows]
+    return [role_of(row, prefix, suite) for _, row in rows]
 
 
 def _read(manifest: Path) -> list[tuple[str, dict[str, str]]]:
     """Each row's place and its known columns as text, empty where there is nothing."""
-    read: dict[str, tuple[Callable[[bytes], pl.DataFrame], str, int]] = {
-        ".csv": (partial(pl.read_csv, infer_schema=False), "line", 2),
-        ".jsonl": (partial(pl.read_ndjson, infer_schema_length=None), "line", 1),
-        ".parquet": (pl.read_parquet, "row", 1),
-    }
-    parse, unit, first = read[manifest.suffix]
+    frame, unit, first = read_rows(manifest)
     try:
-        frame = parse(manifest.read_bytes())
-        frame = frame.rename({name: name.strip().casefold() for name in frame.columns})
         frame = as_manifest(manifest, frame)
         _refuse_columns(manifest, frame.columns)
         texts = frame.select(pl.col(name).cast(pl.String).fill_null("") for name in COLUMNS if name in frame.columns)
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except pl.exceptions.PolarsError as error:
         raise ValueError(f"{manifest} cannot be read: {error}") from error
     return [(f"{unit} {place}", row) for place, row in enumerate(texts.iter_rows(named=True), start=first)]
 
@@ -163,12 +154,7 @@ def _refuse_columns(manifest: Path, columns: list[str]) -> None:
     if {"path", "file"}.isdisjoint(columns) or "label" not in columns:
         raise ValueError(f"{manifest}: expected columns path (or file, file_name) and label, got {columns}")
     lacking = {name for name in COLUMNS if name not in columns} - {"path", "file"}
-    faults = [
-        f"  column {name!r} is not read; did you mean {near[0]}?"
-        for name in columns
-        if name not in COLUMNS and (near := near_names(name, lacking, ALIKE))
-    ]
-    if faults:
+    if faults := mistyped(columns, COLUMNS, lacking):
         raise ValueError(f"{manifest} has {len(faults)} fault(s):\n" + "\n".join(faults))
 
 
@@ -189,7 +175,17 @@ def _key(suite: str) -> str:
     return known.key if known else suite
 
 
-def _role(row: dict[str, str], prefix: str, suite: str) -> Role:
+def role_of(row: dict[str, str], prefix: str, suite: str) -> Role:
+    """The role that a row gives a picture; what it leaves out has defaults.
+
+    Args:
+        row: columns of `COLUMNS` as text, path (or file) and a known label among them.
+        prefix: folder that is put before the path.
+        suite: used where the row names none.
+
+    Returns:
+        The role.
+    """
     label = LABELS[row["label"].strip().casefold()]
     pool = row.get("real_pool") or "real"
     split = SPLITS[row.get("split", "").strip().casefold() or "test"]

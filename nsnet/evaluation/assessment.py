@@ -11,9 +11,19 @@ from nsnet.core.progress import bar
 from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contests import Contest, contests_of
-from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, RealSources, Results
+from nsnet.evaluation.contracts import (
+    Differences,
+    ExternalRuns,
+    FlipRate,
+    Means,
+    Predictions,
+    RealSources,
+    Results,
+)
 from nsnet.evaluation.exams import Exams, trained_pictures
+from nsnet.evaluation.external import external_detectors
 from nsnet.evaluation.flips import flip_rates
+from nsnet.evaluation.score_store import ScoreStore
 from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs, score_tasks
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
@@ -26,6 +36,8 @@ PARTS = (*CODE, "corpus/pairings.py", "evaluation", "suites")
 def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSource) -> Evaluation:
     """Score, compute and write predictions and all that is made of them, of the corpus in `paths`.
 
+    External detectors, whose scores were imported into `paths`, stand beside the runs.
+
     Args:
         paths: project whose test pictures are scored and whose tables are written.
         trained: project whose runs score them; validation splits count if it is the same one.
@@ -36,30 +48,37 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         What is made of the predictions, as written.
 
     Raises:
-        ValueError: no fakes to test, pools without reals, missing inputs, or a damaged detector.
+        ValueError: no fakes to test, pools without reals, missing inputs, a damaged detector, or imported scores
+            that do not fit.
     """
     runs = read_table(Runs, trained.table(Runs))
     samples = read_table(Samples, paths.table(Samples))
     contests = contests_of(samples)
     own = paths == trained
     exams = Exams(contests, trained_pictures(samples) if own else {})
+    # Before any scoring: what was imported may be refused.
+    external = external_detectors(ScoreStore(paths.scores), runs, samples, exams, settings.conditions)
     tasks = score_tasks(runs, exams, settings.conditions)
     with bar("score", len(tasks)) as advance:
-        predictions = score_runs(tasks, source, trained.detectors, paths.run_store, advance)
+        scored = score_runs(tasks, source, trained.detectors, paths.run_store, advance)
+    predictions = pl.concat([scored, external.predictions])
+    everyone = pl.concat([runs, external.runs])
     provenance = {"code_checksum": evaluation_checksum(settings), "data_checksum": pictures_checksum(contests)}
-    with bar("evaluate", runs.height * len(settings.conditions)) as advance:
-        evaluation = evaluate_runs(runs, exams, predictions, settings, provenance, advance)
+    with bar("evaluate", everyone.height * len(settings.conditions)) as advance:
+        evaluation = evaluate_runs(everyone, exams, predictions, settings, provenance, advance)
     for kind, frame in (
+        (ExternalRuns, external.runs),
         (Predictions, predictions),
         (Results, evaluation.results),
         (Means, evaluation.means),
         (Differences, evaluation.differences),
         (RealSources, evaluation.real_sources),
-        (FlipRate, flip_rates(runs, exams, predictions, settings)),
+        (FlipRate, flip_rates(everyone, exams, predictions, settings)),
     ):
         write_table(kind, frame, paths.table(kind))
     if own:
-        kept = ((Predictions, predictions), (Results, evaluation.results))
+        results = evaluation.results.join(runs.select("run_id"), on="run_id", how="semi", maintain_order="left")
+        kept = ((Predictions, scored), (Results, results))
         keep_evaluations(paths.run_store, [(table_name(kind), frame) for kind, frame in kept])
     return evaluation
 

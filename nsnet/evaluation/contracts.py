@@ -7,6 +7,52 @@ import polars as pl
 
 from nsnet.core.contracts import Table, contract
 from nsnet.evaluation.metrics import METRICS
+from nsnet.training.contracts import Runs
+
+# runs.kind of a detector whose scores were imported, and the training set of one that stands beside none of ours.
+EXTERNAL = "external"
+
+
+@contract("external_runs", stage="evaluate")
+class ExternalRuns(Runs):
+    """One training of one detector on one training set, under one condition, with one seed.
+
+    A detector of kind external was trained elsewhere and its scores imported: it has a row for each training set
+    that it stands beside.
+    """
+
+    training_set: str = pa.Field(
+        description="samples.training_set it was trained on; of an external detector the one it stands beside, and"
+        " external where there is none"
+    )
+    seed: pl.Int32 = pa.Field(description="training seed; 0 of an external detector")
+    kind: str = pa.Field(description="linear, cnn, published, external, or a kind of another package")
+    view: str = pa.Field(description="what the detector looks at; unknown of an external one")
+    params: str = pa.Field(
+        description="resolved settings of the detector, JSON; of an external one version, scale of its scores and where"
+        " they came from"
+    )
+    threshold: pl.Float64 = pa.Field(
+        description="score of best balanced accuracy on the validation split; of an external detector the user's, or"
+        " 0.5 where validation pictures have no scores"
+    )
+    validation_acc: pl.Float64 = pa.Field(
+        nullable=True, ge=0, le=1, description="balanced accuracy on the validation split at 0.5; null without scores"
+    )
+    code_checksum: str = pa.Field(nullable=True, description="hash of the code that trained it; null if external")
+    data_checksum: str = pa.Field(
+        nullable=True, description="hash of the training and validation pictures with their labels; null if external"
+    )
+    device: str = pa.Field(nullable=True, description="device it was trained on: cpu or cuda; null if external")
+    precision: str = pa.Field(
+        nullable=True, description="precision it was trained in, as Lightning Fabric names it; null if external"
+    )
+    detector_sha256: str = pa.Field(
+        nullable=True,
+        description="sha256 of the detector's file, verified whenever it is loaded; of an external one as the user"
+        " says, or null",
+    )
+
 
 CLUSTERS = "independent units among {}: their clusters, and those in none; null where none is in a cluster"
 

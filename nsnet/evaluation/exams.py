@@ -41,6 +41,11 @@ class Exams:
         self._trained = trained
         self._fought = {place: self._open_to(pictures.seen) for place, pictures in trained.items()}
 
+    def draws(self, training_set: str) -> list[int | None]:
+        """The draws of a training set; None alone where there is but one, or none is known."""
+        found = sorted(draw for name, draw in self._trained if name == training_set and draw is not None)
+        return [*found] or [None]
+
     def fought(self, run: Mapping[str, Any]) -> list[bool]:
         """Of each contest, whether the run was trained on none of its fakes, and some real is left."""
         return self._fought.get(self._place(run), [True] * len(self.contests))

@@ -17,7 +17,7 @@ from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.means import Array, benchmark, estimate
 from nsnet.evaluation.resampling import resamples
 from nsnet.evaluation.settings import Evaluate
-from nsnet.evaluation.statistics import scores_of
+from nsnet.evaluation.statistics import scores_of, shown_under
 from nsnet.evaluation.summaries import Row, bounded, seed_weights
 from nsnet.features.conditions import CLEAN
 
@@ -60,10 +60,13 @@ def flip_rates(runs: pl.DataFrame, exams: Exams, predictions: pl.DataFrame, sett
     others = [name for name in settings.conditions if name != CLEAN.name]
     compared = others and CLEAN.name in settings.conditions
     for place, members in sorted(runs.partition_by(keys, as_dict=True).items()) if compared else ():
-        trained = members.sort("detector", "seed").to_dicts()
-        thresholds = np.array([[run["threshold"]] for run in trained])
-        before = scores_of(predictions, trained, exams, CLEAN.name, tested) - thresholds
         for condition in others:
+            both = shown_under(shown_under(members, predictions, CLEAN.name), predictions, condition)
+            trained = both.sort("detector", "seed").to_dicts()
+            if not trained:
+                continue
+            thresholds = np.array([[run["threshold"]] for run in trained])
+            before = scores_of(predictions, trained, exams, CLEAN.name, tested) - thresholds
             after = scores_of(predictions, trained, exams, condition, tested) - thresholds
             for suite, fights in itertools.groupby(exams.contests, key=lambda contest: contest.pairing.suite):
                 drawn = _drawn(list(fights), tested, before, after, settings)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-
-import polars as pl
 
 from nsnet.core.device import best_device
 from nsnet.core.paths import Paths
@@ -24,17 +23,17 @@ from nsnet.features.settings import Backbone, Conditions
 from nsnet.features.settings import Features as Extraction
 
 
-def shown_of(settings: Evaluate, runs: pl.DataFrame) -> Evaluate:
+def shown_of(settings: Evaluate, detectors: Iterable[str]) -> Evaluate:
     """Settings that show detectors that there are: other people's have other names.
 
     Args:
         settings: section evaluate.
-        runs: the table runs that is scored with.
+        detectors: names of those that there are.
 
     Returns:
         The section, with names that there are.
     """
-    known = runs["detector"].unique().sort().to_list()
+    known = sorted(set(detectors))
     shown = [name for name in settings.shown if name in known] or known[: len(settings.shown)]
     baseline = settings.baseline if settings.baseline in known else known[0]
     return settings.model_copy(update={"shown": shown, "baseline": baseline})

@@ -143,7 +143,7 @@ def score_runs(
         )
         for number, task in enumerate(tasks)
     ]
-    return pl.concat(parts).select(make(Predictions, []).columns)
+    return pl.concat(part.select(make(Predictions, []).columns) for part in [make(Predictions, []), *parts])
 
 
 def _loadable(group: list[int], tasks: list[Task]) -> Iterator[list[int]]:

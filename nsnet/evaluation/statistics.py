@@ -19,7 +19,7 @@ from jaxtyping import Float64
 from nsnet.core.contracts import make
 from nsnet.corpus.pairings import Pairing
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
-from nsnet.evaluation.contracts import Differences, Means, RealSources, Results
+from nsnet.evaluation.contracts import EXTERNAL, Differences, Means, RealSources, Results
 from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.intervals import Estimate, metric_estimates
 from nsnet.evaluation.means import Array
@@ -73,7 +73,9 @@ def evaluate_runs(
     for condition, (place, members) in itertools.product(
         settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
     ):
-        trained = members.sort("detector", "seed").to_dicts()
+        trained = shown_under(members, predictions, condition).sort("detector", "seed").to_dicts()
+        if not trained:
+            continue
         scores = scores_of(predictions, trained, exams, condition, tested)
         drawn, results = _contest_draws(trained, exams, tested, scores, resampler, settings)
         common = {"condition": condition, **provenance}
@@ -98,6 +100,21 @@ def evaluate_runs(
         make(Differences, rows[2]).sort([*order, "reference"]),
         make(RealSources, rows[3]).sort([*keys, "suite", "condition", "real_pool", "source", "detector"]),
     )
+
+
+def shown_under(members: pl.DataFrame, predictions: pl.DataFrame, condition: str) -> pl.DataFrame:
+    """Runs that a table of the condition has: ours must have scores, external detectors where they were imported.
+
+    Args:
+        members: rows of the table runs.
+        predictions: the table predictions.
+        condition: that pictures are shown under.
+
+    Returns:
+        Some of the rows.
+    """
+    scored = predictions.filter(split="test", condition=condition)["run_id"].unique()
+    return members.filter((pl.col("kind") != EXTERNAL) | pl.col("run_id").is_in(scored.implode()))
 
 
 def scores_of(

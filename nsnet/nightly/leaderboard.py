@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from nsnet.core.paths import Paths
 from nsnet.reporting.queries import run_query
 
@@ -34,5 +36,9 @@ def leaderboard_rows(root: Path) -> tuple[str, list[dict[str, Any]]]:
     rows = run_query(database, LEADERBOARD)
     if rows.is_empty():
         raise ValueError(f"{database} has no held-out generator: every test generator was seen in training")
-    single = [name for name in ("suite", "train_condition", "condition") if rows[name].n_unique() == 1]
-    return origin, rows.drop(single).to_dicts()
+    return origin, without_constants(rows, ("suite", "train_condition", "condition")).to_dicts()
+
+
+def without_constants(rows: pl.DataFrame, columns: tuple[str, ...]) -> pl.DataFrame:
+    """Rows less those of some columns that say the same of all."""
+    return rows.drop(name for name in columns if rows[name].n_unique() == 1)

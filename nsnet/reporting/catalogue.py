@@ -15,7 +15,7 @@ from nsnet.core.contracts import Table, make, table_name
 from nsnet.core.files import atomic_path
 from nsnet.core.paths import Paths
 from nsnet.core.provenance import git_revision
-from nsnet.evaluation.contracts import Predictions, Results
+from nsnet.evaluation.contracts import ExternalRuns, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.reporting.views import (
     CURRENT,
@@ -27,6 +27,7 @@ from nsnet.reporting.views import (
     create_views,
     missing_tables,
     quoted,
+    rows_of,
 )
 from nsnet.training.contracts import Runs
 from nsnet.training.runs import RunStore
@@ -58,7 +59,7 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
     Raises:
         FileNotFoundError: if a table has not been made yet.
     """
-    missing = missing_tables(paths, TABLES)
+    missing = missing_tables(paths, (*TABLES, ExternalRuns))
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
     with atomic_path(paths.database) as temporary:
@@ -70,7 +71,7 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
                 _create(connection, kind, paths)
             _add_kept_runs(connection, paths)
             for kind in TABLES:
-                comment_contract(connection, kind)
+                comment_contract(connection, table_name(kind), ExternalRuns if kind is Runs else kind)
             for kind in KEPT:
                 connection.execute(f'COMMENT ON COLUMN {table_name(kind)}."current" IS {quoted(CURRENT)}')
             connection.execute("COMMENT ON COLUMN runs.seconds IS 'wall seconds of the training'")
@@ -85,7 +86,7 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
 
 def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Paths) -> None:
     name, columns = table_name(kind), kind.to_schema().columns
-    file = f"read_parquet({quoted(str(paths.table(kind)))})"
+    file = rows_of(kind, paths, paths)
     casts = []
     for column, inner in ARRAYS.items():
         if column in columns:

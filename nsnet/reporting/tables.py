@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from nsnet.core.printing import csv_text, markdown_table
+from nsnet.evaluation.contracts import EXTERNAL
 from nsnet.features.conditions import CLEAN
 from nsnet.reporting.layout import Pivot, folded, pivoted
 
@@ -130,6 +131,7 @@ REPORTS = (
         each=False,
         layout=Pivot(("suite", "condition", "training_set", "train_condition", "view"), "null_space", "acc"),
         note="Linear heads without adapter and contrastive loss; mean held-out accuracy.",
+        condition="SELECT count(*) > 0 FROM controls",
     ),
     Report(
         "protocols",
@@ -161,6 +163,7 @@ REPORTS = (
         ("suite", "condition", "training_set", "train_condition", "detector", "reference", "metric"),
         each=False,
         note="Mean held-out metric of the detector with the loss minus that of the reference, paired.",
+        condition="SELECT count(*) > 0 FROM contrastive",
     ),
     Report(
         "ablation",
@@ -169,6 +172,7 @@ REPORTS = (
         ("suite", "condition", "training_set", "train_condition", "detector"),
         each=False,
         note="Held-out means. On the frozen backbone the contrastive loss needs an adapter, which stands for LoRA.",
+        condition="SELECT count(*) > 0 FROM ablation",
     ),
     Report(
         "conditions",
@@ -189,7 +193,14 @@ REPORTS = (
         note="Share of test pictures whose decision, at each run's own threshold, is not that on the same pictures as"
         " they are. The interval is for this benchmark again.",
     ),
-    Report("bias_audit", "Bias audit: what the files give away", "FROM bias", ("suite", "generator"), each=False),
+    Report(
+        "bias_audit",
+        "Bias audit: what the files give away",
+        "FROM bias",
+        ("suite", "generator"),
+        each=False,
+        condition="SELECT count(*) > 0 FROM bias",
+    ),
 )
 
 
@@ -230,6 +241,8 @@ def label(training_set: str, train_condition: str) -> tuple[str, str]:
         Both.
     """
     if train_condition == CLEAN.name:
+        if training_set == EXTERNAL:
+            return training_set, "external detectors"
         return training_set, f"trained on {training_set}"
     return f"{training_set}_{train_condition}", f"trained on {training_set}, {train_condition}"
 

@@ -20,7 +20,15 @@ import duckdb
 from nsnet.core.contracts import Table, table_name
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
-from nsnet.evaluation.contracts import Differences, FlipRate, Means, Predictions, RealSources, Results
+from nsnet.evaluation.contracts import (
+    Differences,
+    ExternalRuns,
+    FlipRate,
+    Means,
+    Predictions,
+    RealSources,
+    Results,
+)
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.contracts import Features, Patches
 from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
@@ -130,15 +138,31 @@ def comment(connection: duckdb.DuckDBPyConnection, table: str, text: str, column
         connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quoted(description)}')
 
 
-def comment_contract(connection: duckdb.DuckDBPyConnection, kind: type[Table]) -> None:
+def comment_contract(connection: duckdb.DuckDBPyConnection, table: str, kind: type[Table]) -> None:
     """Say what a contract says of a table.
 
     Args:
         connection: the catalogue, which has the table.
+        table: its name.
         kind: the contract.
     """
     columns = {name: facts.description or "" for name, facts in kind.to_schema().columns.items()}
-    comment(connection, table_name(kind), inspect.getdoc(kind) or "", columns)
+    comment(connection, table, inspect.getdoc(kind) or "", columns)
+
+
+def rows_of(kind: type[Table], paths: Paths, trained: Paths) -> str:
+    """The rows of a table, in SQL: runs are ours, and the external detectors beside them.
+
+    Args:
+        kind: the table.
+        paths: project of the evaluation.
+        trained: project whose runs were evaluated.
+
+    Returns:
+        What to put behind FROM.
+    """
+    files = [trained.table(Runs), paths.table(ExternalRuns)] if kind is Runs else [paths.table(kind)]
+    return f"read_parquet([{', '.join(quoted(str(file)) for file in files)}])"
 
 
 def missing_tables(paths: Paths, kinds: Iterable[type[Table]]) -> list[str]:
@@ -169,17 +193,17 @@ def open_tables(paths: Paths, trained: Paths, settings: Evaluate) -> duckdb.Duck
         FileNotFoundError: a table has not been made.
     """
     kinds = (*READ, *LARGE)
-    missing = [*missing_tables(trained, [Runs]), *missing_tables(paths, [kind for kind in kinds if kind is not Runs])]
+    made: list[type[Table]] = [ExternalRuns, *(kind for kind in kinds if kind is not Runs)]
+    missing = [*missing_tables(trained, [Runs]), *missing_tables(paths, made)]
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
     connection = duckdb.connect()
     # Sums of floats in any order differ in their last bits; printed tables must not.
     connection.execute("SET threads = 1")
     for kind in kinds:
-        file = quoted(str((trained if kind is Runs else paths).table(kind)))
         extra = ', true AS "current"' if kind in KEPT else ""
         what = "VIEW" if kind in LARGE else "TABLE"
-        connection.execute(f"CREATE {what} {table_name(kind)} AS SELECT *{extra} FROM read_parquet({file})")
+        connection.execute(f"CREATE {what} {table_name(kind)} AS SELECT *{extra} FROM {rows_of(kind, paths, trained)}")
     create_settings(connection, settings)
     create_views(connection)
     return connection

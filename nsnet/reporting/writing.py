@@ -12,6 +12,7 @@ from nsnet.core.origin import describe
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
 from nsnet.core.printing import printable
+from nsnet.evaluation.contracts import EXTERNAL
 from nsnet.evaluation.settings import Evaluate
 from nsnet.reporting.plots import audit_plot, generators_plot, spectrum_plot
 from nsnet.reporting.tables import label, printed, training_sets
@@ -19,6 +20,11 @@ from nsnet.reporting.views import open_tables
 from nsnet.semantics.contracts import SemanticSpectrum
 
 KEY = ["suite", "generator", "sentence"]
+OURS = f"runs WHERE current AND kind <> '{EXTERNAL}'"
+IMPORTED = f"""
+    SELECT DISTINCT detector, params->>'$.version', coalesce(detector_sha256, '')
+    FROM runs WHERE current AND kind = '{EXTERNAL}' ORDER BY ALL
+"""
 
 
 def write_tables(paths: Paths, trained: Paths, settings: Evaluate, flag_auc: float) -> list[str]:
@@ -64,13 +70,18 @@ def origin_of(connection: duckdb.DuckDBPyConnection) -> str:
 
 def _notes(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> list[str]:
     def listed(column: str, table: str) -> str:
-        rows = connection.sql(f"SELECT DISTINCT {column} FROM {table} WHERE current ORDER BY 1").fetchall()
+        rows = connection.sql(f"SELECT DISTINCT {column} FROM {table} ORDER BY 1").fetchall()
         return ", ".join(str(row[0]) for row in rows)
 
     counts = connection.sql("SELECT min(n_fake), max(n_fake), min(n_real), max(n_real) FROM results").fetchall()[0]
     fakes, reals = (str(low) if low == high else f"{low} to {high}" for low, high in (counts[:2], counts[2:]))
     few, many = connection.sql("SELECT min(n_seeds), max(n_seeds) FROM detectors").fetchall()[0]
     seeds = str(few) if few == many else f"{few} to {many}"
+    externals = connection.sql(IMPORTED).fetchall()
+    trained = "T"
+    if data := listed("data_checksum", OURS):
+        trained = f"Trained on data {data} by code {listed('code_checksum', OURS)}; backbone"
+        trained += f" {listed('backbone_id', OURS)}; t"
     return [
         f"**{origin_of(connection)}.**",
         "acc is the mean of R.Acc and F.Acc at threshold 0.5, where a score of exactly 0.5 counts as fake (the code of"
@@ -84,10 +95,23 @@ def _notes(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> list[st
         f" {settings.baseline}.",
         "Features and scores may differ in their last bits between processors, and so may what is printed here:"
         " `nsnet verify --against tables/` lists every figure of a run that lies outside of the interval given here.",
-        f"Trained on data {listed('data_checksum', 'runs')} by code {listed('code_checksum', 'runs')}, tested on data"
-        f" {listed('data_checksum', 'results')} by code {listed('code_checksum', 'results')}; backbone"
-        f" {listed('backbone_id', 'runs')}.",
+        *([_external_note(externals)] if externals else []),
+        f"{trained}ested on data {listed('data_checksum', 'results')} by code {listed('code_checksum', 'results')}.",
     ]
+
+
+def _external_note(externals: list[tuple[str, str, str]]) -> str:
+    """Which detectors were imported, in which version, and what their rows cannot say."""
+    names = "; ".join(
+        " ".join(filter(None, [name, version, f"(sha256 {sha256[:12]})" if sha256 else ""]))
+        for name, version, sha256 in externals
+    )
+    return (
+        f"External detectors, whose scores were imported: {names}. What they were trained on is not known here:"
+        " held-out and in-domain are those of the training set that they stand beside. They are one training each, so"
+        " none of their intervals includes seeds; acc validation is at 0.5 where neither a threshold nor scores of"
+        " validation pictures were given."
+    )
 
 
 def _findings(connection: duckdb.DuckDBPyConnection, flag_auc: float) -> list[str]:
@@ -114,6 +138,9 @@ def _write_plots(
             title = f"{suite}: {words}" + (f", tested {condition}" if shown else "")
             target = safe_path(paths.tables / "plots", f"generators_{suite}_{suffix}{shown}", suffix=".svg")
             generators_plot(part, settings.shown, title, target)
-    audit_plot(connection.sql("FROM bias_audit").pl(), flag_auc, paths.tables / "plots" / "bias_audit.svg")
+    bias = connection.sql("FROM bias_audit").pl()
+    if bias.is_empty():  # scores were ranked by what their files say: no picture and no caption was read
+        return
+    audit_plot(bias, flag_auc, paths.tables / "plots" / "bias_audit.svg")
     spectrum: pl.DataFrame = read_table(SemanticSpectrum, trained.table(SemanticSpectrum))
     spectrum_plot(spectrum, paths.tables / "plots" / "spectrum.svg")

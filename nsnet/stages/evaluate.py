@@ -12,6 +12,7 @@ from nsnet.core.paths import Paths
 from nsnet.core.progress import cost
 from nsnet.core.settings import load_section, load_value
 from nsnet.evaluation.assessment import evaluate, headline
+from nsnet.evaluation.contracts import ExternalRuns
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.backbone import load_backbone
@@ -34,4 +35,6 @@ def main() -> None:
         evaluation = evaluate(paths, paths, settings, source)
         with atomic_path(paths.metrics) as temporary:
             temporary.write_text(json.dumps(headline(evaluation.means), indent=2) + "\n", encoding="utf-8")
-    print(f"evaluate: {runs.height} runs under {', '.join(settings.conditions)}, {evaluation.results.height} results")
+    external = read_table(ExternalRuns, paths.table(ExternalRuns))["detector"].n_unique()
+    scored = f"{runs.height} runs" + (f" and {external} external detectors" if external else "")
+    print(f"evaluate: {scored} under {', '.join(settings.conditions)}, {evaluation.results.height} results")

@@ -4,5 +4,5 @@ SELECT suite, condition, training_set, train_condition, kind, "view", null_space
        ap_population_low, ap_population_high, auroc, auroc_low, auroc_high
 FROM leaderboard
 JOIN detectors USING (training_set, train_condition, detector, kind, "view", null_space, adapter, contrastive)
-WHERE NOT adapter AND NOT contrastive AND plain
+WHERE NOT adapter AND NOT contrastive AND plain AND kind <> 'external'
 ORDER BY suite, condition, training_set, train_condition, kind, "view", null_space, detector
