@@ -14,6 +14,7 @@ from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.intervals import share_interval
 from nsnet.evaluation.means import benchmark, estimate
 from nsnet.evaluation.resampling import resamples, seed_draws
+from nsnet.evaluation.units import Resampler
 from tests.synthetic import SETTINGS, predictions, runs, samples
 
 KEY = ("training_set", "detector", "condition", "label", "flip")
@@ -133,3 +134,30 @@ def test_pictures_that_a_run_was_trained_on_do_not_count(scored: tuple[pl.DataFr
         [row] = rates.filter(label=label, flip="any").to_dicts()
         assert row["value"] == pytest.approx(sum(shares) / 2, abs=EXACT) and row["n_seeds"] == 2
         assert row["n"] == len(set(names) - (seen[0] & seen[1]))
+
+
+def test_fakes_of_one_prompt_are_drawn_together(scored: tuple[pl.DataFrame, pl.DataFrame]) -> None:
+    """Against a loop over the draws of prompts, each draw a share of what it holds."""
+    trained, scores = scored
+    prompt = pl.when((pl.col("label") == 1) & (pl.col("split") == "test")).then(pl.col("image_id").str.slice(-1))
+    contests = contests_of(samples().with_columns(cluster=prompt))
+    rates = flip_rates(trained, Exams(contests, {}), scores, SETTINGS)
+    ids = trained.filter(training_set="biased", detector="nsnet").sort("seed")["run_id"]
+    by_run = [moves(trained, scores, run_id, "jpeg50") for run_id in ids]
+    resampler = Resampler([contest.pairing for contest in contests], SETTINGS)
+    counts = {contest.pairing.name: resampler.fakes(contest.pairing) for contest in contests}
+    values = np.zeros((len(ids), 1, 1 + SETTINGS.bootstrap))
+    for (number, flips), draw in itertools.product(enumerate(by_run), range(1 + SETTINGS.bootstrap)):
+        held = [
+            (int(times), flips[picture] == "fake->real")
+            for contest in contests
+            for picture, times in zip(contest.pairing.fake, counts[contest.pairing.name][draw], strict=True)
+        ]
+        values[number, 0, draw] = sum(times * flip for times, flip in held) / sum(times for times, _ in held)
+    mean = benchmark(values, seed_draws(len(ids), SETTINGS.bootstrap, SETTINGS.seed, "runs"), 10)
+    expected = estimate(mean, 10)
+    [row] = rates.filter(training_set="biased", detector="nsnet", label="fake", flip="fake->real").to_dicts()
+    figures = [row[name] for name in ("value", "ci_low", "ci_high")]
+    assert figures == pytest.approx([expected.value, expected.low, expected.high], abs=EXACT)
+    assert row["n_clusters"] == 10 and row["n"] == sum(len(contest.pairing.fake) for contest in contests)
+    assert rates.filter(label="real")["n_clusters"].null_count() == rates.filter(label="real").height

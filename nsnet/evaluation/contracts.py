@@ -189,6 +189,7 @@ class FlipRate(Table):
         isin=["real->fake", "fake->real", "any"], description="decision on the picture as it is, and what became of it"
     )
     n: pl.Int32 = pa.Field(ge=1, description="test pictures with that label that the detector is judged on")
+    n_clusters: pl.Int32 = pa.Field(nullable=True, ge=1, description=CLUSTERS.format("the side that has fewest"))
     n_seeds: pl.Int32 = pa.Field(ge=1, description="trainings averaged; with one, no interval includes seeds")
     value: pl.Float64 = pa.Field(
         ge=0, le=1, description="share that flips so, mean over seeds; pictures weigh the same"

@@ -15,10 +15,10 @@ from nsnet.evaluation.contests import Contest, pictures_of
 from nsnet.evaluation.contracts import FlipRate
 from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.means import Array, benchmark, estimate
-from nsnet.evaluation.resampling import resamples
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import scores_of, shown_under
 from nsnet.evaluation.summaries import Row, bounded, seed_weights
+from nsnet.evaluation.units import Resampler, units_of
 from nsnet.features.conditions import CLEAN
 
 
@@ -41,8 +41,8 @@ def flip_rates(runs: pl.DataFrame, exams: Exams, predictions: pl.DataFrame, sett
     """Share of test pictures of which a run says another thing than of the same pictures as they are (`clean`).
 
     A run says fake where its score is at or above its own threshold. Pictures are resampled by
-    generator and by pool, in the same draws as for results, each with both of its decisions;
-    training seeds in the same draws as for means.
+    generator and by pool, in the same draws and clusters as for results, each with both of its
+    decisions; training seeds in the same draws as for means.
 
     Args:
         runs: the table runs.
@@ -57,6 +57,7 @@ def flip_rates(runs: pl.DataFrame, exams: Exams, predictions: pl.DataFrame, sett
         ValueError: a run lacks scores of test pictures.
     """
     keys, rows, tested = ["training_set", "train_condition"], [], pictures_of(exams.contests)
+    resampler = Resampler([contest.pairing for contest in exams.contests], settings)
     others = [name for name in settings.conditions if name != CLEAN.name]
     compared = others and CLEAN.name in settings.conditions
     for place, members in sorted(runs.partition_by(keys, as_dict=True).items()) if compared else ():
@@ -69,14 +70,15 @@ def flip_rates(runs: pl.DataFrame, exams: Exams, predictions: pl.DataFrame, sett
             before = scores_of(predictions, trained, exams, CLEAN.name, tested) - thresholds
             after = scores_of(predictions, trained, exams, condition, tested) - thresholds
             for suite, fights in itertools.groupby(exams.contests, key=lambda contest: contest.pairing.suite):
-                drawn = _drawn(list(fights), tested, before, after, settings)
+                contests = list(fights)
+                drawn = _drawn(contests, tested, before, after, resampler)
                 labels = {**dict(zip(keys, place, strict=True)), "suite": suite, "condition": condition}
-                rows += [labels | row for row in _rates(trained, drawn, settings)]
+                rows += [labels | row for row in _rates(trained, drawn, contests, exams, settings)]
     return make(FlipRate, rows).sort([*keys, "suite", "condition", "detector", "label", "flip"])
 
 
 def _drawn(
-    contests: list[Contest], tested: list[str], before: Array, after: Array, settings: Evaluate
+    contests: list[Contest], tested: list[str], before: Array, after: Array, resampler: Resampler
 ) -> dict[str, Drawn]:
     """What the pictures of a suite do, by label; `before` and `after` are scores less thresholds, (runs, pictures).
 
@@ -84,9 +86,12 @@ def _drawn(
     """
     position = {image_id: number for number, image_id in enumerate(tested)}
     parts: dict[str, list[Drawn]] = {"real": [], "fake": []}
-    for label, name, image_ids in _strata(contests):
+    pools = {contest.pool: contest.pairing for contest in contests}  # each once
+    reals = (("real", pair.real, resampler.reals(pair)) for pair in pools.values())
+    fakes = (("fake", one.pairing.fake, resampler.fakes(one.pairing)) for one in contests)
+    for label, image_ids, counts in itertools.chain(reals, fakes):
         places = np.array([position[image_id] for image_id in image_ids])
-        weights = resamples(len(places), settings.bootstrap, settings.seed, name).T.astype(np.float64)
+        weights = counts.T.astype(np.float64)
         was, now = before[:, places], after[:, places]
         judged = ~np.isnan(was)
         moved = {"real->fake": (was < 0) & (now >= 0), "fake->real": (was >= 0) & (now < 0)}
@@ -102,27 +107,27 @@ def _together(parts: list[Drawn]) -> Drawn:
     return Drawn(judged, np.sum([part.sizes for part in parts], axis=0), flips)
 
 
-def _strata(contests: list[Contest]) -> Iterator[tuple[str, str, list[str]]]:
-    """Label, name of the resamples and pictures of every pool, each once, and every generator."""
-    for contest in {contest.pool: contest for contest in contests}.values():
-        yield "real", f"real/{'/'.join(contest.pool)}", contest.pairing.real
-    for contest in contests:
-        yield "fake", f"fake/{contest.pairing.name}", contest.pairing.fake
-
-
-def _rates(trained: list[Row], drawn: dict[str, Drawn], settings: Evaluate) -> Iterator[Row]:
+def _rates(
+    trained: list[Row], drawn: dict[str, Drawn], contests: list[Contest], exams: Exams, settings: Evaluate
+) -> Iterator[Row]:
     """Columns that differ between detectors, labels and flips; none of a detector that is judged on no picture."""
+    names = [contest.pairing.name for contest in exams.contests]
+    fought = dict(zip(names, zip(*map(exams.fought, trained), strict=True), strict=True))
     for detector, members in itertools.groupby(range(len(trained)), key=lambda number: trained[number]["detector"]):
         mine = list(members)
+        units = units_of(one.pairing for one in contests if any(fought[one.pairing.name][number] for number in mine))
+        whole = {"real": units.n_real, "fake": units.n_fake, "all": units.n_real + units.n_fake}
         for label, found in drawn.items():
             some = [number for number in mine if found.judged[number].any()]
             if not some:
                 continue
+            clusters = units.drawn({"real": "r_acc", "fake": "f_acc"}.get(label, "acc"))
             seeds = seed_weights(len(some), settings.bootstrap, settings.seed)
             sizes, n = found.sizes[some], int(found.judged[some].any(axis=0).sum())
+            place = {"detector": detector, "label": label, "n": n, "n_clusters": clusters, "n_seeds": len(some)}
             for flip, counts in found.flips.items():
                 # A draw that holds no picture that is judged tells nothing, and counts as the sample.
                 sample = np.broadcast_to(counts[some, :1] / sizes[:, :1], sizes.shape)
                 rates = np.divide(counts[some], sizes, out=sample.copy(), where=sizes > 0)
-                figures = bounded(estimate(benchmark(rates[:, None], seeds), n), 0)
-                yield {"detector": detector, "label": label, "flip": flip, "n": n, "n_seeds": len(some), **figures}
+                mean = benchmark(rates[:, None], seeds, clusters)
+                yield place | {"flip": flip} | bounded(estimate(mean, whole[label]), 0)
