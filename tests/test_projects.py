@@ -44,6 +44,22 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "params.yaml").read_text() == "mine: true\n" and not (tmp_path / "dvc.yaml").exists()
 
 
+def test_a_project_takes_pictures_from_elsewhere(tmp_path: Path) -> None:
+    """`--data FOLDER` is what data.dvc imports; another run of it leaves what DVC wrote there alone."""
+    pictures = tmp_path / "downloads"
+    with pytest.raises(FileNotFoundError, match="downloads is not a folder"):
+        create_project(tmp_path / "mine", data=pictures)
+    pictures.mkdir()
+    create_project(tmp_path / "mine", data=pictures)
+    pointer = tmp_path / "mine/data.dvc"
+    assert yaml.safe_load(pointer.read_text()) == {"deps": [{"path": str(pictures)}], "outs": [{"path": "data"}]}
+    pointer.write_text(pointer.read_text() + "desc: as DVC left it\n")
+    assert "data.dvc" not in create_project(tmp_path / "mine", update=True, data=pictures)
+    (tmp_path / "others").mkdir()
+    assert "data.dvc" in create_project(tmp_path / "mine", update=True, data=tmp_path / "others")
+    assert yaml.safe_load(pointer.read_text())["deps"] == [{"path": str(tmp_path / "others")}]
+
+
 @pytest.mark.parametrize(
     "command",
     ["leaderboard", "runs list", "runs prune", "features show", "verify --against tables", "data pin", "lab leakage"],
