@@ -36,7 +36,7 @@ repro-plug: env  ## Plug and play: four kinds of detectors on the lab CLIP in pl
 repro-real: env  ## Real pictures in real/: sd-samples, imagenet-sample-images and coco-mini below DATA (20 minutes)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,real]'
 	nsnet init real --profile real-small --data "$(DATA)" --update
-	cd real && dvc config core.no_scm true && dvc repro catalog && nsnet leaderboard
+	cd real && dvc config core.no_scm true && dvc repro tables catalog && nsnet leaderboard
 
 test: env  ## Run linter, type checker and tests
 	ruff check

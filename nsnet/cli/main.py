@@ -77,7 +77,7 @@ def init(
 
       nsnet init my-project && cd my-project && dvc repro
 
-      nsnet init my-project --profile real-small --data downloads && cd my-project && dvc repro catalog
+      nsnet init my-project --profile real-small --data downloads && cd my-project && dvc repro tables catalog
 
       nsnet init my-project --update
     """
@@ -91,7 +91,7 @@ def init(
         if profile:
             use_profile(profile, folder / "params.yaml")
     print(f"{folder}: {', '.join(written)}")
-    done = "`dvc repro catalog`" if data else "`dvc repro`; your own pictures: --data, or deps.path in data.dvc"
+    done = "`dvc repro tables catalog`" if data else "`dvc repro`; your own pictures: --data, or deps.path in data.dvc"
     print(f"Next: commit them, then in {folder} {done}")
 
 
