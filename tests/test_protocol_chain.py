@@ -44,7 +44,8 @@ def test_drawn_training_sets_go_through_all_stages(tmp_path: Path) -> None:
     values = yaml.safe_load((folder / "params.yaml").read_text())
     values["corpus"]["protocols"] = PROTOCOLS
     values["conditions"]["harmonised"] = {"operations": [{"op": "crop", "share": 1}, {"op": "resize", "side": 128}]}
-    values["evaluate"]["conditions"] = ["clean", "harmonised"]
+    values["evaluate"] |= {"conditions": ["clean", "harmonised"], "shown": ["univfd"]}
+    values["captions"]["source"] = "none"
     values["semantics"]["pool"] |= {"rank": 4, "content": ["man"]}
     values["train"] |= {"seeds": [0, 1]}
     values["train"]["detectors"] = DETECTORS
