@@ -82,7 +82,7 @@ def coco(folder: Path, captions: list[str]) -> None:
     """COCO-MINI with a picture for each caption and a later caption beside it, and one picture that is not there."""
     places = range(1, len(captions) + 1)
     for number in places:
-        draw(folder / "val2017" / f"{number:012d}.jpg", 1000 + number)
+        draw(folder / "val2017" / f"{number:012d}.jpg", 1000 + number, size=(170, 150))
     listed = [{"id": number, "file_name": f"{number:012d}.jpg"} for number in (*places, 999)]
     told = [
         (number, 2 * number + late, "Later." if late else captions[number - 1]) for number in places for late in (1, 0)
