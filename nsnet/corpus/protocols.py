@@ -22,6 +22,11 @@ from nsnet.suites import suites
 PAIRED, SWAPPED = "paired", "swapped"
 
 
+def drawn_from(suite: str) -> str:
+    """The suite that a table of tests was drawn from: `suite` itself, or without its ending."""
+    return suite.removesuffix(f"-{PAIRED}").removesuffix(f"-{SWAPPED}")
+
+
 def drawn_roles(placed: list[Role], protocols: Protocols) -> list[Role]:
     """Give the pictures of the suites that `protocols` names the roles that it asks for.
 

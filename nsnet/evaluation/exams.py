@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from nsnet.corpus.protocols import drawn_from
 from nsnet.evaluation.contests import Contest
 
 # Training set, and the draw of it; None where there is but one.
@@ -17,10 +18,17 @@ Place = tuple[str, int | None]
 
 @dataclass(frozen=True)
 class Pictures:
-    """What a training set's runs have seen: image_ids of training and validation pictures, and the latter in order."""
+    """What a training set's runs have seen.
+
+    Attributes:
+        seen: image_ids of training and validation pictures.
+        validation: those of the latter, in order.
+        generators: suite and generator of the fakes.
+    """
 
     seen: frozenset[str] = frozenset()
     validation: tuple[str, ...] = ()
+    generators: frozenset[tuple[str, str]] = frozenset()
 
 
 class Exams:
@@ -39,7 +47,7 @@ class Exams:
         """
         self.contests = contests
         self._trained = trained
-        self._fought = {place: self._open_to(pictures.seen) for place, pictures in trained.items()}
+        self._fought = {place: self._open_to(place[0], pictures) for place, pictures in trained.items()}
 
     def draws(self, training_set: str) -> list[int | None]:
         """The draws of a training set; None alone where there is but one, or none is known."""
@@ -47,7 +55,7 @@ class Exams:
         return [*found] or [None]
 
     def fought(self, run: Mapping[str, Any]) -> list[bool]:
-        """Of each contest, whether the run was trained on none of its fakes, and some real is left."""
+        """Of each contest, whether the run was trained on none of its fakes nor its generator, and some real is left."""
         return self._fought.get(self._place(run), [True] * len(self.contests))
 
     def trained(self, run: Mapping[str, Any]) -> Pictures:
@@ -66,9 +74,17 @@ class Exams:
         pairs = [one.pairing for one, fought in zip(self.contests, self.fought(run), strict=True) if fought]
         return sorted({image_id for pair in pairs for image_id in (*pair.real, *pair.fake)} - self.trained(run).seen)
 
-    def _open_to(self, seen: frozenset[str]) -> list[bool]:
-        pairs = (contest.pairing for contest in self.contests)
-        return [seen.isdisjoint(pair.fake) and not seen.issuperset(pair.real) for pair in pairs]
+    def _open_to(self, training_set: str, trained: Pictures) -> list[bool]:
+        pairs = [contest.pairing for contest in self.contests]
+        # What is in-domain is judged and told apart; of a drawn set nothing is, and a biased one leaves pictures over.
+        known = [
+            training_set not in pair.in_domain_for and (drawn_from(pair.suite), pair.generator) in trained.generators
+            for pair in pairs
+        ]
+        return [
+            trained.seen.isdisjoint(pair.fake) and not trained.seen.issuperset(pair.real) and not held
+            for pair, held in zip(pairs, known, strict=True)
+        ]
 
     def _place(self, run: Mapping[str, Any]) -> Place:
         drawn = run["training_set"], run["seed"]
@@ -86,10 +102,15 @@ def trained_pictures(samples: pl.DataFrame) -> dict[Place, Pictures]:
     """
     rows = samples.filter(pl.col("training_set").is_not_null() & pl.col("split").is_in(["train", "validation"]))
     found: dict[Place, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for name, draw, split, image_id in rows.select("training_set", "draw", "split", "image_id").iter_rows():
+    generators: dict[Place, set[tuple[str, str]]] = defaultdict(set)
+    columns = ("training_set", "draw", "split", "image_id", "label", "suite", "generator")
+    for name, draw, split, image_id, label, suite, generator in rows.select(columns).iter_rows():
         found[name, draw][split].add(image_id)
+        if label:
+            generators[name, draw].add((suite, generator))
     return {
-        place: Pictures(_union(splits.values()), tuple(sorted(splits["validation"]))) for place, splits in found.items()
+        place: Pictures(_union(splits.values()), tuple(sorted(splits["validation"])), frozenset(generators[place]))
+        for place, splits in found.items()
     }
 
 
