@@ -94,6 +94,24 @@ def test_a_run_is_judged_on_what_it_was_not_trained_on(whole: Any) -> None:
         assert set(results["n_real"]) == {len(reals)}
 
 
+def test_other_pictures_of_a_drawn_sets_generator_are_not_judged() -> None:
+    """A biased set leaves pictures of its generators over; a table that was drawn from its suite holds them."""
+    whole = corpus()
+    left = whole.filter(pl.col("split") == "test").with_columns(
+        suite=pl.lit("s-swapped"),
+        image_id=pl.when(pl.col("label") == 1).then("image_id" + pl.lit("x")).otherwise("image_id"),
+    )
+    samples = pl.concat([whole, left])
+    exams = Exams(contests_of(samples), trained_pictures(samples))
+    for run in trained().to_dicts():
+        judged = [one.pairing for one, fought in zip(exams.contests, exams.fought(run), strict=True) if fought]
+        assert {pair.suite for pair in judged} == {"s", "s-swapped"}
+        assert {pair.generator for pair in judged} == set(GENERATORS) - set(DRAWN[run["seed"]])
+    in_domain = samples.with_columns(in_domain_for=pl.lit(["biased"])).filter(pl.col("suite") == "s-swapped")
+    kept = Exams(contests_of(in_domain), trained_pictures(samples))
+    assert all(all(kept.fought(run)) for run in trained().to_dicts())
+
+
 def test_runs_of_another_corpus_are_judged_on_all() -> None:
     exams = Exams(contests_of(corpus()), {})
     run = trained().row(0, named=True)

@@ -55,7 +55,7 @@ class Exams:
         return [*found] or [None]
 
     def fought(self, run: Mapping[str, Any]) -> list[bool]:
-        """Of each contest, whether the run was trained on none of its fakes nor its generator, and some real is left."""
+        """Of each contest, whether the run saw neither its fakes nor its generator, and some real is left."""
         return self._fought.get(self._place(run), [True] * len(self.contests))
 
     def trained(self, run: Mapping[str, Any]) -> Pictures:
