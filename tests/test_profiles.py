@@ -41,7 +41,11 @@ def test_a_profile_changes_what_it_names_and_nothing_else(name: str, tmp_path: P
 
 def test_every_profile_is_valid_and_has_a_first_line() -> None:
     shown = CliRunner().invoke(app, ["profile", "list"]).stdout.splitlines()
-    assert [line.partition(":")[0] for line in shown] == profile_names() == ["full", "paper", "plug", "second"]
+    assert (
+        [line.partition(":")[0] for line in shown]
+        == profile_names()
+        == [*("full", "paper", "plug", "real-small", "second")]
+    )
     assert all(line.endswith(".") or len(line) > 30 for line in shown)
     assert CliRunner().invoke(app, ["profile", "show", "paper"]).stdout == (FOLDER / "paper.yaml").read_text()
 
