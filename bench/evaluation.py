@@ -49,12 +49,12 @@ def evaluate(rng: np.random.Generator) -> None:
             estimate(others, size)
 
 
-def loop(rng: np.random.Generator) -> float:
+def loop(rng: np.random.Generator, n_real: int, n_fake: int, draws: int) -> float:
     """Seconds of one draw of one generator with scikit-learn."""
-    real, fake = rng.beta(2, 5, N_REAL), rng.beta(4, 2, N_FAKE)
-    weights = np.concatenate([resamples(N_REAL, LOOP_DRAWS, 0, "a"), resamples(N_FAKE, LOOP_DRAWS, 0, "b")], axis=1)
-    labels, scores = np.repeat([0, 1], [N_REAL, N_FAKE]), np.concatenate([real, fake])
-    balance = np.where(labels == 1, 1 / N_FAKE, 1 / N_REAL)
+    real, fake = rng.beta(2, 5, n_real), rng.beta(4, 2, n_fake)
+    weights = np.concatenate([resamples(n_real, draws, 0, "a"), resamples(n_fake, draws, 0, "b")], axis=1)
+    labels, scores = np.repeat([0, 1], [n_real, n_fake]), np.concatenate([real, fake])
+    balance = np.where(labels == 1, 1 / n_fake, 1 / n_real)
     started = time.perf_counter()
     for row in weights[1:]:
         average_precision_score(labels, scores, sample_weight=row * balance)
@@ -63,7 +63,7 @@ def loop(rng: np.random.Generator) -> float:
         for threshold in (0.5, 0.4):
             right = (scores >= threshold) == labels
             _ = [np.average(right[labels == label], weights=row[labels == label]) for label in (0, 1)]
-    return (time.perf_counter() - started) / LOOP_DRAWS
+    return (time.perf_counter() - started) / draws
 
 
 if __name__ == "__main__":
@@ -72,7 +72,7 @@ if __name__ == "__main__":
     started = time.perf_counter()
     evaluate(rng)
     seconds = time.perf_counter() - started
-    scaled = loop(rng) * contests * (1 + DRAWS)
+    scaled = loop(rng, N_REAL, N_FAKE, LOOP_DRAWS) * contests * (1 + DRAWS)
     print(f"{contests} contests x {DRAWS} draws: {seconds:.1f} s, {seconds / contests * 1e3:.2f} ms a contest")
     print(f"scikit-learn in a loop, scaled from {LOOP_DRAWS} draws of one contest: {scaled:.0f} s")
     print(f"ratio: {scaled / seconds:.0f}")

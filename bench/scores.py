@@ -15,14 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from sklearn.metrics import average_precision_score, roc_auc_score
+from evaluation import loop
 
 from nsnet.core.contracts import fit
 from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import Images, Samples
 from nsnet.evaluation.folder import shown_of
-from nsnet.evaluation.resampling import resamples
 from nsnet.evaluation.score_faults import Faults
 from nsnet.evaluation.score_files import Claims, read_scores
 from nsnet.evaluation.score_imports import import_scores, rank_scores
@@ -60,22 +59,6 @@ def corpus(file: Path, paths: Paths) -> None:
         write_table(kind, frame, paths.table(kind))
 
 
-def loop(rng: np.random.Generator) -> float:
-    """Seconds of one draw of one generator with scikit-learn."""
-    labels, values = np.repeat([0, 1], [N_REAL, N_FAKE]), rng.beta(2, 5, N_REAL + N_FAKE)
-    sides = resamples(N_REAL, LOOP_DRAWS, 0, "a"), resamples(N_FAKE, LOOP_DRAWS, 0, "b")
-    balance = np.where(labels == 1, 1 / N_FAKE, 1 / N_REAL)
-    started = time.perf_counter()
-    for row in np.concatenate(sides, axis=1)[1:]:
-        average_precision_score(labels, values, sample_weight=row * balance)
-        average_precision_score(labels, values, sample_weight=row)
-        roc_auc_score(labels, values, sample_weight=row)
-        for threshold in (0.5, 0.4):
-            right = (values >= threshold) == labels
-            _ = [np.average(right[labels == label], weights=row[labels == label]) for label in (0, 1)]
-    return (time.perf_counter() - started) / LOOP_DRAWS
-
-
 def main() -> None:
     rng = np.random.default_rng(0)
     settings = Evaluate(conditions=["clean"], bootstrap=DRAWS, seed=0, baseline="detector0", shown=["detector0"])
@@ -93,7 +76,7 @@ def main() -> None:
         write_tables(ranking, ranking, shown_of(settings, ranked.means["detector"]), 0.75)
         seconds = time.perf_counter() - started
     contests = DETECTORS * GENERATORS
-    scaled = loop(rng) * contests * (1 + DRAWS)
+    scaled = loop(rng, N_REAL, N_FAKE, LOOP_DRAWS) * contests * (1 + DRAWS)
     print(f"import of {N_REAL + GENERATORS * N_FAKE} pictures x {DETECTORS} detectors: {imported:.2f} s")
     print(f"ranking with intervals: {numbers:.1f} s, with all tables written {seconds:.1f} s")
     print(f"scikit-learn in a loop, scaled from {LOOP_DRAWS} draws of one of {contests} contests: {scaled:.0f} s")

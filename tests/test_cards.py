@@ -13,15 +13,22 @@ from huggingface_hub import ModelCard
 
 import nsnet
 from nsnet.core.contracts import check
+from nsnet.core.origin import describe
+from nsnet.core.parquet import write_table
+from nsnet.core.paths import Paths
 from nsnet.core.provenance import file_sha256
-from nsnet.prediction.cards import Facts, card
+from nsnet.corpus.contracts import Samples
+from nsnet.prediction.cards import Facts, card, project_facts
 from nsnet.prediction.folders import CONFIG, MODEL, README, read_folder
 from nsnet.prediction.licences import terms
 from nsnet.training.contracts import Runs
 from nsnet.training.exports import SHIPPED
+from nsnet.training.sets import training_sets
 from tests.conftest import ROOT
 from tests.predictors import nsnet as command
 from tests.predictors import shipped, table
+from tests.test_exams import DRAWN
+from tests.test_exams import corpus as drawn_corpus
 from tests.trees import draw
 
 
@@ -109,6 +116,21 @@ def test_what_means_nothing_has_no_use(world: str) -> None:
     assert "## Intended use\n\nNone.\n" in card(shipped(origin=world), Facts())
 
 
+def test_every_world_of_real_pictures_has_a_use() -> None:
+    for suites in (["sd-samples"], ["genimage"], ["lab", "genimage"]):
+        assert "## Intended use\n\nResearch" in card(shipped(origin=describe(suites, "timm:x", "package")), Facts())
+
+
+def test_the_card_of_a_drawn_set_is_of_its_own_draw(tmp_path: Path) -> None:
+    paths, samples = Paths(tmp_path), drawn_corpus()
+    write_table(Samples, samples, paths.table(Samples))
+    for pictures in training_sets(samples):
+        run = shipped(training_set="biased", data_checksum=pictures.checksum)
+        training = project_facts(paths, run).training
+        assert training is not None and pictures.draw is not None
+        assert training.generators == [f"s/{name}" for name in DRAWN[pictures.draw]]
+
+
 def test_two_versions_of_one_detector_are_refused_in_one_table() -> None:
     with pytest.raises(ValueError, match="table runs breaks its contract"):
         check(Runs, table(shipped(), shipped(run_id="another", detector_sha256="0" * 64)))
@@ -160,7 +182,7 @@ def test_damaged_folders_are_refused_with_all_faults(tmp_path: Path) -> None:
     command(tmp_path, "detectors", "save", "univfd", "mine", "--detectors", str(SHIPPED.root))
     config = json.loads((tmp_path / "mine" / CONFIG).read_text())
     for text, fault in (
-        ("{", "config.json is no JSON"),
+        ("{", "config.json cannot be read"),
         ('{"nsnet": "1"}', r"(?s)config.json has 2 fault.*run.*facts"),
         (json.dumps(config | {"run": {"run_id": "x"}}), "run lacks adapter, backbone"),
         (json.dumps(config | {"run": config["run"] | {"seed": "one"}}), "run is no row of the table runs"),

@@ -107,9 +107,23 @@ def test_other_pictures_of_a_drawn_sets_generator_are_not_judged() -> None:
         judged = [one.pairing for one, fought in zip(exams.contests, exams.fought(run), strict=True) if fought]
         assert {pair.suite for pair in judged} == {"s", "s-swapped"}
         assert {pair.generator for pair in judged} == set(GENERATORS) - set(DRAWN[run["seed"]])
-    in_domain = samples.with_columns(in_domain_for=pl.lit(["biased"])).filter(pl.col("suite") == "s-swapped")
-    kept = Exams(contests_of(in_domain), trained_pictures(samples))
-    assert all(all(kept.fought(run)) for run in trained().to_dicts())
+
+
+def test_what_may_leak_is_judged_where_nothing_was_drawn() -> None:
+    """`corpus.allow_leakage` lets test pictures be trained on: they count, and the generator does not vanish."""
+    leaking = corpus().with_columns(draw=pl.lit(None, pl.Int32))
+    exams = Exams(contests_of(leaking), trained_pictures(leaking))
+    for run in trained().to_dicts():
+        assert all(exams.fought(run)) and len(exams.tested(run)) == 20 + 4 * 6
+        assert exams.draws("biased") == [None] and exams.trained(run).validation
+
+
+def test_more_seeds_than_draws_take_turns() -> None:
+    exams = Exams(contests_of(corpus()), trained_pictures(corpus()))
+    assert exams.draws("biased") == [0, 1, 2] and exams.draws("elsewhere") == [None]
+    runs_of = [{"training_set": "biased", "seed": seed} for seed in range(6)]
+    assert [exams.fought(run) for run in runs_of[:3]] == [exams.fought(run) for run in runs_of[3:]]
+    assert exams.fought(runs_of[0]) != exams.fought(runs_of[1])
 
 
 def test_runs_of_another_corpus_are_judged_on_all() -> None:

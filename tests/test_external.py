@@ -26,6 +26,7 @@ from nsnet.reporting.views import open_tables, views
 from nsnet.reporting.writing import write_tables
 from nsnet.training.contracts import Runs
 from tests.synthetic import SETS, SETTINGS, predictions, runs, samples, write_project
+from tests.test_exams import corpus as drawn_corpus
 
 CORPUS = samples()
 LABELS = dict(CORPUS.select("image_id", "label").iter_rows())
@@ -121,6 +122,21 @@ def test_differences_to_ours_are_paired(beside: tuple[External, pl.DataFrame, Ev
     assert row["ci_low"] < row["difference"] < row["ci_high"] and row["population_low"] < row["population_high"]
     turned = found.differences.filter(detector="nsnet", reference="dire").height
     assert turned == found.differences.filter(detector="dire", reference="nsnet").height == 2 * 2 * 4
+
+
+def test_beside_a_drawn_set_it_is_judged_as_ours_of_each_draw(tmp_path: Path) -> None:
+    samples = drawn_corpus()
+    exams = Exams(contests_of(samples), trained_pictures(samples))
+    labels = dict(samples.select("image_id", "label").iter_rows())
+    scores = pl.DataFrame({"image_id": sorted(labels), "score": [0.2 + 0.6 * labels[name] for name in sorted(labels)]})
+    store = ScoreStore(tmp_path)
+    store.keep({record(): scores})
+    found = external_detectors(store, runs(("biased",)), samples, exams, ["clean"])
+    assert found.runs["seed"].to_list() == [0, 1, 2] and found.runs["run_id"].is_unique().all()
+    for run in found.runs.to_dicts():
+        tested = found.predictions.filter(run_id=run["run_id"], split="test")["image_id"].to_list()
+        assert tested == exams.tested(run) and len(tested) < len(labels)
+        assert run["temperature"] < 1 and run["validation_acc"] == 1  # validation pictures of its draw were scored
 
 
 def test_thresholds_are_the_users_or_those_of_validation(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_a_draw_trains_on_its_generators_and_leaves_the_pool_alone() -> None:
     pool = {role.path for role in roles if role.split == "semantics"}
     assert len(pool) == 0.4 * 140
     places = by_place(roles)
-    assert set(places) == {*(("two", n) for n in range(5)), *(("biased", n) for n in range(2)), ("older", None)} | {
+    assert set(places) == {*(("two", n) for n in range(5)), *(("biased", n) for n in range(2)), ("older", 0)} | {
         ("family-left-out", n) for n in range(3)
     }
     for mine in places.values():
@@ -92,7 +92,7 @@ def test_a_family_is_left_out_and_the_older_are_older() -> None:
     assert left == [
         {name for name, facts in MODELS.items() if facts[0] == family} for family in ("dit", "mmdit", "u-net")
     ]
-    older = {role.generator for role in places["older", None] if role.label}
+    older = {role.generator for role in places["older", 0] if role.label}
     assert older == {name for name, facts in MODELS.items() if facts[1]}
 
 

@@ -69,6 +69,20 @@ def changed(before: dict[str, str], after: dict[str, str]) -> set[str]:
     return {told.split(" on ")[0] for told in before if after[told] != before[told]}
 
 
+def test_seeds_take_turns_on_the_draws_of_a_set() -> None:
+    rows = [{**row, "draw": draw} for draw in (0, 1) for row in sample_rows("a", 6 + draw, 4)]
+    table = samples(rows, sample_rows("b", 3, 2))
+    sets = {(one.name, one.draw): one.checksum for one in training_sets(table)}
+    assert set(sets) == {("a", 0), ("a", 1), ("b", None)} and len(set(sets.values())) == 3
+    titles = planned(section(seeds=[0, 1, 2, 3]), table)
+    assert {title.partition(" on ")[2] for title in titles} == {
+        *(f"a, draw {seed % 2}, clean, seed {seed}" for seed in range(4)),
+        *(f"b, clean, seed {seed}" for seed in range(4)),
+    }
+    with pytest.raises(ValueError, match="no seed trains on a, draw 1; expected 2 seeds, 0 and up"):
+        planned(section(seeds=[0, 2]), table)
+
+
 def test_a_run_is_named_by_what_determines_it_and_by_nothing_else() -> None:
     before = planned(section())
     assert len(set(before.values())) == 3 * 2 * 2

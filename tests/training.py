@@ -24,7 +24,13 @@ BASIS = np.eye(WIDTH)[:3]  # the first three dimensions are semantic
 RECORD = {"model": "lab-clip", "weights": None, "space": "projected"}
 CPU = Compute("cpu", "32-true", 1)
 CLEAN = Condition("clean")
-NOBODY = Companions(pl.DataFrame({"image_id": [], "caption": []}), pl.DataFrame({"image_id": [], "label": []}))
+NOBODY = Companions(
+    pl.DataFrame({"image_id": [], "caption": []}),
+    pl.DataFrame({"image_id": [], "label": []}),
+    (),
+    None,
+    lambda: lambda captions: np.zeros((len(captions), WIDTH), np.float32),
+)
 LINEAR = {"epochs": 4, "batch": 16, "lr": 0.01, "bce_weight": 0.2, "temperature": 0.07, "weight_decay": [0.01, 1.0]}
 CNN = {"epochs": 1, "batch": 8, "lr": 0.01, "weight_decay": 0.0001}
 DETECTORS = {

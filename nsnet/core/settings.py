@@ -7,6 +7,7 @@ another's change.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -81,6 +82,26 @@ def validated(values: Any, model: type[Model], source: str) -> Model:
     except ValidationError as error:
         faults = fault_lines(error, model)
         raise ValueError(f"{source} has {len(faults)} fault(s):\n" + "\n".join(faults)) from error
+
+
+def read_json(path: Path, model: type[Model]) -> Model:
+    """Read a JSON file that should hold a `model`.
+
+    Args:
+        path: of the file.
+        model: what it should be.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: there is no such file, it is no JSON, or it has faults: all at once.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    return validated(values, model, str(path))
 
 
 def load_section(path: Path, name: str, model: type[Model]) -> Model:

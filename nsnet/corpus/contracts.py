@@ -60,7 +60,7 @@ class Samples(Table):
     )
     draw: pl.Int32 = pa.Field(
         nullable=True,
-        description="of a training set that is drawn several times: the seed that trains on this draw; null: every one",
+        description="of a training set of corpus.protocols which draw; seed s trains on draw s modulo their number",
     )
 
 

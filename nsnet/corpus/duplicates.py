@@ -158,20 +158,17 @@ def with_scopes(duplicates: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:
     return query(sql, duplicates=duplicates, places=places)
 
 
-def refuse_leaks(
-    samples: pl.DataFrame, images: pl.DataFrame, duplicates: pl.DataFrame, allowed: list[str], drawn: list[str]
-) -> None:
+def refuse_leaks(samples: pl.DataFrame, images: pl.DataFrame, duplicates: pl.DataFrame, allowed: list[str]) -> None:
     """Stop if test pictures were trained on, or validation ones in their own set, or one picture has both labels.
 
-    Of near pairs, only confirmed ones count.
+    Of near pairs, only confirmed ones count. Drawn training sets may hold test pictures: their detectors are judged
+    neither on pictures that they were trained on nor on others of their generators.
 
     Args:
         samples, images: the tables.
         duplicates: as `find_duplicates`.
         allowed: generators or real pools, as suite/name, whose pictures may be seen in training.
             Nothing allows both labels at once.
-        drawn: training sets whose detectors are judged neither on pictures that they were trained on nor on others
-            of their generators.
 
     Raises:
         ValueError: every test generator with such pictures, how many and which, or an
@@ -197,7 +194,7 @@ def refuse_leaks(
                        CASE WHEN seen.split = 'semantics' AND tested.split != 'semantics'
                             THEN kind || ' to a picture of the caption pool'
                             WHEN seen.split != 'test' AND tested.split = 'test' AND NOT (
-                                 coalesce(seen.training_set IN (SELECT training_set FROM drawn), false)
+                                 seen.draw IS NOT NULL
                                  AND (kind = 'equal' OR tested.label = 1 AND tested.generator = seen.generator))
                             THEN kind || ' to a training picture'
                             WHEN kind = 'equal' AND seen.split = 'train' AND tested.split = 'validation'
@@ -211,8 +208,7 @@ def refuse_leaks(
         SELECT name, fault, count(DISTINCT c.image_id) AS pictures, min(ids.path) AS example
         FROM clashes c JOIN ids USING (image_id) WHERE fault IS NOT NULL GROUP BY ALL ORDER BY name, fault
     """
-    names = pl.DataFrame({"training_set": drawn}, schema={"training_set": pl.String})
-    leaks = query(sql, samples=samples, images=images, duplicates=duplicates, drawn=names)
+    leaks = query(sql, samples=samples, images=images, duplicates=duplicates)
     faults = leaks.filter(~pl.col("name").is_in(allowed) | (pl.col("fault") == "real and fake at once"))
     if faults.height:
         lines = [f"  {name}: {count} {fault}, e.g. {example}" for name, fault, count, example in faults.iter_rows()]

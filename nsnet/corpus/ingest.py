@@ -83,7 +83,6 @@ def ingest(
     if not placed:
         raise ValueError(_nothing_placed(root, facts["path"], reasons))
     placed = drawn_roles(placed, protocols) if protocols else placed
-    drawn = sorted(protocols.training_sets) if protocols else []
     images = _reject(fit(Images, facts), reasons)
     if images.filter(status="used").is_empty():
         why = images["reason"].value_counts(sort=True).head(SHOWN).iter_rows()
@@ -94,8 +93,8 @@ def ingest(
     duplicates = find_duplicates(images, partial(_thumbs, index))
     images, stands_for = count_once(images, duplicates)
     places = pl.DataFrame(placed)
-    samples = _samples(places, stands_for, drawn)
-    refuse_leaks(samples, images, duplicates, allow_leakage or [], drawn)
+    samples = _samples(places, stands_for)
+    refuse_leaks(samples, images, duplicates, allow_leakage or [])
     scoped = check(Duplicates, with_scopes(duplicates, places))
     return Corpus(check(Images, images.sort("path")), samples, scoped, count.others)
 
@@ -130,7 +129,7 @@ def _reject(images: pl.DataFrame, reasons: dict[str, str]) -> pl.DataFrame:
     )
 
 
-def _samples(places: pl.DataFrame, stands_for: dict[str, str], drawn: list[str]) -> pl.DataFrame:
+def _samples(places: pl.DataFrame, stands_for: dict[str, str]) -> pl.DataFrame:
     """One row for each image in each role: files that show the same picture in one role count once."""
     ids = pl.DataFrame({"path": list(stands_for), "image_id": list(stands_for.values())})
     rows = places.join(ids, on="path").sort("path").drop("path").unique(maintain_order=True)
@@ -140,7 +139,7 @@ def _samples(places: pl.DataFrame, stands_for: dict[str, str], drawn: list[str])
     # training sets that are not here, the registry tells; a suite's own set that is here speaks for itself. What
     # a drawn set holds may differ from draw to draw (nsnet.evaluation.exams).
     trained = (
-        once.filter(~pl.col("training_set").is_in(drawn), split="train", label=1)
+        once.filter(pl.col("draw").is_null(), split="train", label=1)
         .group_by("suite", "generator")
         .agg(pl.col("training_set").unique().sort().alias("seen"))
     )

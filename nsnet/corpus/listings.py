@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel, Field, RootModel
 
-from nsnet.core.settings import Model, validated
+from nsnet.core.settings import read_json
 from nsnet.corpus.layouts import Role
 from nsnet.suites import Suite
 
@@ -80,7 +79,7 @@ def read_listing(folder: Path, prefix: str, suite: Suite) -> list[Role] | None:
 
 def _listed(folder: Path, prefix: str, suite: Suite) -> Iterator[Role]:
     """sd-samples: images.json names each picture's model, scene and prompt."""
-    for entry in _read(folder / "images.json", _Pictures).root:
+    for entry in read_json(folder / "images.json", _Pictures).root:
         if not _is_beside(folder / "images", entry.image):
             continue
         known = suite.find(entry.repo)
@@ -106,7 +105,7 @@ def _captioned(folder: Path, prefix: str, suite: Suite) -> Iterator[Role]:
         raise ValueError(f"{folder}: expected annotations/captions_<split>.json beside <split>/, found none")
     for file in files:
         split = file.stem.removeprefix("captions_")
-        content = _read(file, _Captions)
+        content = read_json(file, _Captions)
         first: dict[int, str] = {}
         for caption in sorted(content.annotations, key=lambda one: one.id):
             first.setdefault(caption.image_id, caption.caption.strip())
@@ -133,11 +132,3 @@ def _photograph(path: str, suite: Suite, caption: str, told_by: str, class_name:
 def _is_beside(folder: Path, name: str) -> bool:
     """Does a listing name a file of this folder that is there? A listing must not lead elsewhere."""
     return "/" not in name and name not in ("", ".", "..") and (folder / name).is_file()
-
-
-def _read(file: Path, expected: type[Model]) -> Model:
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{file} cannot be read: {error}") from error
-    return validated(values, expected, str(file))

@@ -2,8 +2,9 @@
 
 A training set holds fakes of some generators; the others are what it is judged on. It may be
 drawn several times, of other generators and other reals each time: what is trained on is a
-source of variance, as the seed is, and draw `s` is what seed `s` trains on. Reals of the caption
-pool are in nothing else; of the others, a run is tested on those that it was not trained on.
+source of variance, as the seed is, and seed `s` trains on draw `s` modulo their number. Reals of
+the caption pool are in nothing else; of the others, a run is tested on those that it was not
+trained on.
 """
 
 from __future__ import annotations
@@ -118,8 +119,7 @@ def _tests(fakes: list[Role], reals: list[Role], protocols: Protocols) -> Iterat
 
 
 def _training_set(name: str, rule: Rule, fakes: list[Role], reals: list[Role], protocols: Protocols) -> Iterator[Role]:
-    draws = list(_draws(name, rule, fakes, protocols.seed))
-    for number, generators in enumerate(draws):
+    for number, generators in enumerate(_draws(name, rule, fakes, protocols.seed)):
         # A share of all reals, of which the pool has left these.
         share = min(1.0, protocols.train / (1 - protocols.pool))
         photographs, _ = _share(reals, share, protocols, f"{name}/{number}")
@@ -129,9 +129,8 @@ def _training_set(name: str, rule: Rule, fakes: list[Role], reals: list[Role], p
             photographs = [role for role in photographs if not _has_content(role, protocols)]
         if not mine or not photographs:
             raise ValueError(f"draw {number} has {len(mine)} fakes and {len(photographs)} reals; both are needed")
-        draw = number if len(draws) > 1 else None
         for role in _validated(mine + photographs, protocols):
-            yield replace(role, training_set=name, draw=draw)
+            yield replace(role, training_set=name, draw=number)
 
 
 def _draws(name: str, rule: Rule, fakes: list[Role], seed: int) -> Iterator[set[str]]:

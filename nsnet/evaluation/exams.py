@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from nsnet.corpus.protocols import drawn_from
+from nsnet.corpus.recognition import TRAINED
 from nsnet.evaluation.contests import Contest
 
-# Training set, and the draw of it; None where there is but one.
+# Training set, and the draw of it; None where it was not drawn.
 Place = tuple[str, int | None]
 
 
@@ -34,8 +35,8 @@ class Pictures:
 class Exams:
     """Contests, and which of them a run may take part in.
 
-    Most training sets and tests are apart, and every run is judged on all. Sets that were drawn
-    (nsnet.corpus.protocols) train on pictures that test other draws.
+    Training sets and tests are apart, and every run is judged on all, but for sets that were drawn
+    (nsnet.corpus.protocols): those train on pictures that test other draws.
     """
 
     def __init__(self, contests: list[Contest], trained: Mapping[Place, Pictures]) -> None:
@@ -47,19 +48,19 @@ class Exams:
         """
         self.contests = contests
         self._trained = trained
-        self._fought = {place: self._open_to(place[0], pictures) for place, pictures in trained.items()}
+        self._fought = {place: self._open_to(pictures) for place, pictures in trained.items() if place[1] is not None}
 
     def draws(self, training_set: str) -> list[int | None]:
-        """The draws of a training set; None alone where there is but one, or none is known."""
-        found = sorted(draw for name, draw in self._trained if name == training_set and draw is not None)
+        """The draws of a training set; None alone where it was not drawn, or is not known."""
+        found = sorted(draw for name, draw in self._fought if name == training_set and draw is not None)
         return [*found] or [None]
 
     def fought(self, run: Mapping[str, Any]) -> list[bool]:
-        """Of each contest, whether the run saw neither its fakes nor its generator, and some real is left."""
+        """Of each contest, whether a run of a drawn set saw neither its generator nor all of its reals; else True."""
         return self._fought.get(self._place(run), [True] * len(self.contests))
 
     def trained(self, run: Mapping[str, Any]) -> Pictures:
-        """What a run has seen: its training set's pictures, of the draw of the number of its seed.
+        """What a run has seen: its training set's pictures, of the draw that its seed trains on.
 
         Args:
             run: row of the table runs.
@@ -72,23 +73,22 @@ class Exams:
     def tested(self, run: Mapping[str, Any]) -> list[str]:
         """image_id of every picture that a run is judged on, in order."""
         pairs = [one.pairing for one, fought in zip(self.contests, self.fought(run), strict=True) if fought]
-        return sorted({image_id for pair in pairs for image_id in (*pair.real, *pair.fake)} - self.trained(run).seen)
+        pictures = {image_id for pair in pairs for image_id in (*pair.real, *pair.fake)}
+        return sorted(pictures - self.trained(run).seen if self._place(run) in self._fought else pictures)
 
-    def _open_to(self, training_set: str, trained: Pictures) -> list[bool]:
+    def _open_to(self, trained: Pictures) -> list[bool]:
+        # By name: a biased set leaves pictures of its generators over. By picture: one may bear two names.
         pairs = [contest.pairing for contest in self.contests]
-        # What is in-domain is judged and told apart; of a drawn set nothing is, and a biased one leaves pictures over.
-        known = [
-            training_set not in pair.in_domain_for and (drawn_from(pair.suite), pair.generator) in trained.generators
-            for pair in pairs
-        ]
         return [
-            trained.seen.isdisjoint(pair.fake) and not trained.seen.issuperset(pair.real) and not held
-            for pair, held in zip(pairs, known, strict=True)
+            (drawn_from(pair.suite), pair.generator) not in trained.generators
+            and trained.seen.isdisjoint(pair.fake)
+            and not trained.seen.issuperset(pair.real)
+            for pair in pairs
         ]
 
     def _place(self, run: Mapping[str, Any]) -> Place:
-        drawn = run["training_set"], run["seed"]
-        return drawn if drawn in self._trained else (run["training_set"], None)
+        draws = self.draws(run["training_set"])
+        return run["training_set"], draws[run["seed"] % len(draws)]
 
 
 def trained_pictures(samples: pl.DataFrame) -> dict[Place, Pictures]:
@@ -100,7 +100,7 @@ def trained_pictures(samples: pl.DataFrame) -> dict[Place, Pictures]:
     Returns:
         By training set and draw.
     """
-    rows = samples.filter(pl.col("training_set").is_not_null() & pl.col("split").is_in(["train", "validation"]))
+    rows = samples.filter(pl.col("training_set").is_not_null() & pl.col("split").is_in(TRAINED))
     found: dict[Place, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     generators: dict[Place, set[tuple[str, str]]] = defaultdict(set)
     columns = ("training_set", "draw", "split", "image_id", "label", "suite", "generator")

@@ -9,7 +9,7 @@ import polars as pl
 from nsnet.core.contracts import fit, make
 from nsnet.corpus.contracts import Samples
 from nsnet.corpus.manifests import role_of
-from nsnet.corpus.recognition import LABELS, SPLITS
+from nsnet.corpus.recognition import LABELS, SPLITS, TRAINED
 from nsnet.evaluation.contracts import EXTERNAL
 from nsnet.evaluation.score_faults import Faults
 from nsnet.evaluation.score_files import ROLE
@@ -126,7 +126,7 @@ def _samples(roles: pl.DataFrame) -> pl.DataFrame:
     number = pl.int_range(alike.height).alias("number")
     named = pl.DataFrame(placed, infer_schema_length=None).with_columns(number)
     numbered = roles.join(alike.with_columns(number), on=ROLE).select("image_id", "number").join(named, on="number")
-    trained = pl.col("split").is_in(["train", "validation"])
+    trained = pl.col("split").is_in(TRAINED)
     return fit(
         Samples,
         numbered.with_columns(

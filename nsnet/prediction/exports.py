@@ -10,8 +10,9 @@ import polars as pl
 
 from nsnet.core.files import atomic_path
 from nsnet.core.paths import Paths
+from nsnet.core.settings import read_json
 from nsnet.prediction.cards import Facts, project_facts
-from nsnet.prediction.folders import read_folder, read_json, write_folder
+from nsnet.prediction.folders import read_folder, write_folder
 from nsnet.prediction.golden import deviation, golden_scores
 from nsnet.prediction.loading import ORDER, Trained, load, trained_detectors
 from nsnet.prediction.predictor import Predictor

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +18,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 import nsnet
 from nsnet.core.contracts import check, make
 from nsnet.core.files import atomic_path
-from nsnet.core.settings import Model, Section, validated
+from nsnet.core.settings import Section, read_json
 from nsnet.prediction.cards import Facts, card
 from nsnet.prediction.licences import COMMERCIAL, terms
 from nsnet.training.contracts import Runs
@@ -68,8 +67,7 @@ def read_folder(folder: Path) -> tuple[pl.DataFrame, Facts]:
     """The table runs of one row that a detector's folder stands for, and what else is known of it.
 
     Raises:
-        OSError: config.json cannot be read.
-        ValueError: it is not what `write_folder` writes, all faults at once.
+        ValueError: config.json is not there, or not what `write_folder` writes: all faults at once.
     """
     file = folder / CONFIG
     config = read_json(file, Config)
@@ -80,20 +78,6 @@ def read_folder(folder: Path) -> tuple[pl.DataFrame, Facts]:
         return check(Runs, make(Runs, [config.run])), config.facts
     except (pl.exceptions.PolarsError, TypeError, OverflowError) as error:
         raise ValueError(f"{file}: run is no row of the table runs: {error}") from error
-
-
-def read_json(file: Path, model: type[Model]) -> Model:
-    """Read a JSON file that should hold a `model`.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no JSON, or has faults: all at once.
-    """
-    try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{file} is no JSON: {error}") from error
-    return validated(values, model, str(file))
 
 
 def _front_matter(run: Mapping[str, Any], facts: Facts) -> ModelCardData:

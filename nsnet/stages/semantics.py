@@ -101,6 +101,32 @@ def spectrum_rows(training_set: str, spectrum: Spectrum, rank: int) -> list[dict
     ]
 
 
+def text_directions(counts: pl.DataFrame, encode: EncodeTexts, settings: Semantics) -> list[dict[str, Any]]:
+    """Rows of the tables semantic_spectrum and semantic_basis; of a drawn training set the captions of all its draws.
+
+    Args:
+        counts: from `caption_counts`.
+        encode: captions to float32 (b, d).
+        settings: the section semantics.
+
+    Returns:
+        Both.
+    """
+    rows = []
+    for name, spectrum in spectra(counts, encode, settings).items():
+        rank = choose_rank(spectrum, settings.energy, settings.tolerance, settings.rank)
+        warning = rank_one_warning(spectrum, rank, settings.centre)
+        if warning:
+            print(f"warning: semantics of training set {name}: {warning}", file=sys.stderr)
+        held = spectrum.energy[rank - 1] if rank else 0
+        print(
+            f"semantics: training set {name}, {(counts[name] > 0).sum()} distinct captions of"
+            f" {counts[name].sum()} pictures, rank {rank} of {len(spectrum.values)} holds {held:.4f} of the energy"
+        )
+        rows += spectrum_rows(name, spectrum, rank)
+    return rows
+
+
 def picture_directions(
     samples: pl.DataFrame, paths: Paths, backbone_id: str, encode: EncodeTexts, settings: Semantics
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -155,23 +181,10 @@ def main() -> None:
         samples = read_table(Samples, paths.table(Samples))
         captions = read_table(Captions, paths.table(Captions))
         backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
-        rows = []
         # Directions of texts mean something only in the space of a text tower that pictures share; there are no
         # captions where captions.source is none.
         asked = backbone.tokenizer is not None and not captions.is_empty()
-        counts = caption_counts(samples, captions) if asked else captions
-        texts = spectra(counts, backbone.encode_texts, settings) if asked else {}
-        for name, spectrum in texts.items():
-            rank = choose_rank(spectrum, settings.energy, settings.tolerance, settings.rank)
-            warning = rank_one_warning(spectrum, rank, settings.centre)
-            if warning:
-                print(f"warning: semantics of training set {name}: {warning}", file=sys.stderr)
-            held = spectrum.energy[rank - 1] if rank else 0
-            print(
-                f"semantics: training set {name}, {(counts[name] > 0).sum()} distinct captions of"
-                f" {counts[name].sum()} pictures, rank {rank} of {len(spectrum.values)} holds {held:.4f} of the energy"
-            )
-            rows += spectrum_rows(name, spectrum, rank)
+        rows = text_directions(caption_counts(samples, captions), backbone.encode_texts, settings) if asked else []
         for kind in (SemanticSpectrum, SemanticBasis):
             write_table(kind, make(kind, rows), paths.table(kind))
         encode = text_encoder(settings.text, backbone, best_device())

@@ -32,9 +32,9 @@ class Companions:
 
     pool: pl.DataFrame
     shift: pl.DataFrame
-    words: tuple[str, ...] = ()
-    text: str | None = None
-    encoder: Callable[[], EncodeTexts] = field(default=lambda: _no_encoder, compare=False)
+    words: tuple[str, ...]
+    text: str | None
+    encoder: Callable[[], EncodeTexts] = field(compare=False)
 
     def identity(self, needs: Needs) -> list[str]:
         """What of them determines a training.
@@ -104,7 +104,3 @@ def companions(
     captioned = samples.filter(pl.col("split") == "validation", pl.col("caption").is_not_null())
     shift = captioned.sort("image_id", "caption").unique("image_id", keep="first", maintain_order=True)
     return Companions(caption_pool(samples), shift.select("image_id", "label", "caption"), tuple(words), text, encoder)
-
-
-def _no_encoder(_captions: list[str]) -> npt.NDArray[np.float32]:
-    raise NotImplementedError

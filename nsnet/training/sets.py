@@ -30,7 +30,8 @@ class TrainingSet:
         train: what detectors are fitted on.
         validation: what settings and thresholds are chosen on.
         checksum: of both splits' pictures with their labels.
-        draw: of a set that is drawn several times, which one, and the seed that trains on it; else None.
+        draw: of a drawn set, which one; else None.
+        draws: how many there are of it; seed s trains on draw s modulo their number.
     """
 
     name: str
@@ -39,11 +40,16 @@ class TrainingSet:
     validation: Pictures
     checksum: str
     draw: int | None = None
+    draws: int = 1
 
     @property
     def title(self) -> str:
         """How messages call it."""
         return _title(self.name, self.draw)
+
+    def trains(self, seed: int) -> bool:
+        """Whether a seed trains on it."""
+        return self.draw is None or seed % self.draws == self.draw
 
 
 def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
@@ -58,6 +64,7 @@ def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
     rows = samples.filter(pl.col("split") != "test", pl.col("training_set").is_not_null())
     sets, faults = [], []
     keys = ["training_set", "draw"]
+    draws = dict(rows.group_by("training_set").agg(pl.col("draw").n_unique()).iter_rows())
     for (name, draw), part in rows.sort(keys).group_by(keys, maintain_order=True):
         title = _title(str(name), draw)
         splits = {}
@@ -73,7 +80,7 @@ def training_sets(samples: pl.DataFrame) -> list[TrainingSet]:
             splits[split] = Pictures(tuple(labelled["image_id"]), tuple(labels))
         checksum = digest({split: [pictures.image_ids, pictures.labels] for split, pictures in splits.items()})
         suites = tuple(part["suite"].unique().sort())
-        sets.append(TrainingSet(str(name), suites, splits["train"], splits["validation"], checksum, draw))
+        sets.append(TrainingSet(str(name), suites, splits["train"], splits["validation"], checksum, draw, draws[name]))
     if not sets:
         faults.append("  the table samples has no training pictures")
     if faults:

@@ -49,7 +49,8 @@ class Train(Section):
     """Training (stage train).
 
     Attributes:
-        seeds: each detector is trained once with each; of a training set that is drawn, seed s trains on draw s.
+        seeds: each detector is trained once with each; of a drawn training set,
+            seed s trains on draw s modulo their number.
         conditions: names of section `conditions`; each detector is trained once under each.
         runtime: device, precision and accumulation.
         defaults: settings of a kind that its detectors share unless they say otherwise.

@@ -131,7 +131,7 @@ def plan(
         # Each process draws numbers of its own.
         shared |= {"devices": compute.devices} if compute.devices > 1 else {}
         for pictures, asked, seed in itertools.product(sets, train.conditions, train.seeds_of(name)):
-            if pictures.draw not in (None, seed):
+            if not pictures.trains(seed):
                 continue
             condition = conditions[asked]
             try:
@@ -154,10 +154,10 @@ def plan(
 def _untrained(sets: list[TrainingSet], detector: str, seeds: list[int]) -> Iterator[str]:
     """Draws of training sets that no seed of a detector trains on."""
     for pictures in sets:
-        if pictures.draw is not None and pictures.draw not in seeds:
+        if not any(pictures.trains(seed) for seed in seeds):
             yield (
-                f"  train.detectors.{detector}: no seed trains on {pictures.title}; expected {pictures.draw} among the"
-                " seeds, or fewer draws in corpus.protocols"
+                f"  train.detectors.{detector}: no seed trains on {pictures.title}; expected {pictures.draws} seeds,"
+                " 0 and up, or fewer draws in corpus.protocols"
             )
 
 
