@@ -14,6 +14,7 @@ from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contests import contests_of, pictures_of
 from nsnet.evaluation.contracts import (
+    ConditionShifts,
     Differences,
     ExternalRuns,
     FlipRate,
@@ -26,7 +27,8 @@ from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
-from nsnet.features.contracts import Features, Patches
+from nsnet.features.conditions import CLEAN, condition_table
+from nsnet.features.contracts import AppliedConditions, Features, Patches
 from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
 from nsnet.training.contracts import Runs
 
@@ -218,6 +220,7 @@ def write_project(paths: Paths) -> Evaluation:
         (Duplicates, make(Duplicates, [])),
         (BiasAudit, bias()),
         (Captions, make(Captions, [])),
+        (AppliedConditions, condition_table((CLEAN,), (CLEAN,))),
         (Features, features()),
         (Patches, patches()),
         (SemanticSpectrum, make(SemanticSpectrum, spectrum)),
@@ -230,6 +233,7 @@ def write_project(paths: Paths) -> Evaluation:
         (Results, found.results),
         (Means, found.means),
         (Differences, found.differences),
+        (ConditionShifts, found.shifts),
         (RealSources, found.real_sources),
         (FlipRate, flip_rates(trained, Exams(contests_of(corpus), {}), scores, SETTINGS)),
     ):

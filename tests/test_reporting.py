@@ -96,7 +96,7 @@ def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
     reports = {table.report.name for table in tables.values()}
     # There are linear heads only: no kinds to be set beside each other.
     missing = {report.name for report in REPORTS} - reports
-    assert len(tables) == 2 * 7 + 6 and missing == {"plug_and_play", "protocols"}
+    assert len(tables) == 2 * 7 + 7 and missing == {"plug_and_play", "protocols"}
     for table in tables.values():
         key = list(table.report.key)
         assert table.rows.height and table.rows.select(key).is_unique().all(), table.name
@@ -277,7 +277,7 @@ def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Projec
 
 
 def test_missing_tables_are_named(tmp_path: Path) -> None:
-    names = "runs, external_runs, bias_audit, results, means, paired_differences, real_sources, flip_rate, images, "
-    names += "samples, predictions"
+    names = "runs, external_runs, bias_audit, results, means, paired_differences, condition_shifts, real_sources, "
+    names += "flip_rate, images, samples, predictions"
     with pytest.raises(FileNotFoundError, match=f"no Parquet for {names}"):
         open_tables(Paths(tmp_path), Paths(tmp_path), SETTINGS)

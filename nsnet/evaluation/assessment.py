@@ -12,6 +12,7 @@ from nsnet.core.provenance import code_checksum, digest
 from nsnet.corpus.contracts import Samples
 from nsnet.evaluation.contests import Contest, contests_of
 from nsnet.evaluation.contracts import (
+    ConditionShifts,
     Differences,
     ExternalRuns,
     FlipRate,
@@ -72,6 +73,7 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         (Results, evaluation.results),
         (Means, evaluation.means),
         (Differences, evaluation.differences),
+        (ConditionShifts, evaluation.shifts),
         (RealSources, evaluation.real_sources),
         (FlipRate, flip_rates(everyone, exams, predictions, settings)),
     ):

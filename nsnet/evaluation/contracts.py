@@ -146,6 +146,33 @@ class Differences(Table):
     population_high: pl.Float64 = pa.Field(nullable=True, description="another generator: upper end of the paired 95 %")
 
 
+@contract("condition_shifts", stage="evaluate")
+class ConditionShifts(Table):
+    """What a condition costs a detector, or training on it gains: paired on the same pictures, seeds and generators.
+
+    The view `robustness` sets it beside the figures themselves.
+    """
+
+    training_set: str = pa.Field(description="means.training_set")
+    train_condition: str = pa.Field(description="means.train_condition")
+    suite: str = pa.Field(description="means.suite")
+    condition: str = pa.Field(description="means.condition, any but clean")
+    group: str = pa.Field(description="held-out")
+    metric: str = pa.Field(isin=["acc", "ap", "auroc"], description="as in results")
+    detector: str = pa.Field(description="means.detector")
+    comparison: str = pa.Field(
+        isin=["delivered", "matched"],
+        description="delivered: minus the same runs on the pictures as they are; matched: minus runs trained on"
+        " pictures as they are, under the same condition",
+    )
+    n_generators: pl.Int32 = pa.Field(ge=1, description="generators in the group, equal weights")
+    difference: pl.Float64 = pa.Field(description="mean of the detector minus what it is compared with")
+    ci_low: pl.Float64 = pa.Field(description="this benchmark again: images x seeds, lower end of the paired 95 %")
+    ci_high: pl.Float64 = pa.Field(description="this benchmark again: images x seeds, upper end of the paired 95 %")
+    population_low: pl.Float64 = pa.Field(nullable=True, description="another generator: lower end of the paired 95 %")
+    population_high: pl.Float64 = pa.Field(nullable=True, description="another generator: upper end of the paired 95 %")
+
+
 @contract("real_sources", stage="evaluate")
 class RealSources(Table):
     """R.Acc of a detector on one source of the reals of a pool, mean over seeds, with intervals over images x seeds.

@@ -19,13 +19,14 @@ from jaxtyping import Float64
 from nsnet.core.contracts import make
 from nsnet.corpus.pairings import Pairing
 from nsnet.evaluation.contests import HELD_OUT, IN_DOMAIN, Contest, groups_of, pictures_of
-from nsnet.evaluation.contracts import EXTERNAL, Differences, Means, RealSources, Results
+from nsnet.evaluation.contracts import EXTERNAL, ConditionShifts, Differences, Means, RealSources, Results
 from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.intervals import Estimate, metric_estimates
 from nsnet.evaluation.means import Array
 from nsnet.evaluation.metrics import METRICS, RealPool
 from nsnet.evaluation.real_sources import source_rows
 from nsnet.evaluation.settings import Evaluate
+from nsnet.evaluation.shifts import Shifts, clean_first, in_order
 from nsnet.evaluation.summaries import Row, bounded, difference_rows, mean_rows, summaries_of
 from nsnet.evaluation.units import Resampler, Units, units_of
 
@@ -34,11 +35,12 @@ COMPARED = ("acc", "ap", "auroc", "acc_validation")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The tables results, means, paired_differences and real_sources."""
+    """The tables results, means, paired_differences, condition_shifts and real_sources."""
 
     results: pl.DataFrame
     means: pl.DataFrame
     differences: pl.DataFrame
+    shifts: pl.DataFrame
     real_sources: pl.DataFrame
 
 
@@ -50,7 +52,7 @@ def evaluate_runs(
     provenance: dict[str, str],
     advance: Callable[[int], None] = lambda count: None,
 ) -> Evaluation:
-    """Compute results, means, differences and R.Acc by source from one set of resamples.
+    """Compute results, means, differences, costs of conditions and R.Acc by source from one set of resamples.
 
     Args:
         runs: the table runs.
@@ -61,17 +63,17 @@ def evaluate_runs(
         advance: told how many runs are done, once for each condition.
 
     Returns:
-        Results, means, differences and R.Acc by source.
+        Results, means, differences, costs of conditions and R.Acc by source.
 
     Raises:
         ValueError: a run lacks scores of test pictures.
     """
-    rows: tuple[list[Row], list[Row], list[Row], list[Row]] = ([], [], [], [])
+    rows: tuple[list[Row], ...] = ([], [], [], [], [])
     tested = pictures_of(exams.contests)
     resampler = Resampler((contest.pairing for contest in exams.contests), settings)
-    keys = ["training_set", "train_condition"]
+    shifts, keys = Shifts(settings), ["training_set", "train_condition"]
     for condition, (place, members) in itertools.product(
-        settings.conditions, sorted(runs.partition_by(keys, as_dict=True).items())
+        clean_first(settings.conditions), sorted(runs.partition_by(keys, as_dict=True).items(), key=in_order)
     ):
         trained = shown_under(members, predictions, condition).sort("detector", "seed").to_dicts()
         if not trained:
@@ -81,8 +83,9 @@ def evaluate_runs(
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
         common = {**dict(zip(keys, place, strict=True)), "condition": condition}
+        shifts.next_condition(condition)
         sources = source_rows(trained, exams.contests, tested, scores, resampler, settings)
-        rows[3].extend(common | row for row in sources)
+        rows[4].extend(common | row for row in sources)
         judged = [any(one) for one in zip(*map(exams.fought, trained), strict=True)]
         for group in groups_of(exams.contests, str(place[0]), judged):
             for metric in METRICS:
@@ -92,13 +95,16 @@ def evaluate_runs(
                 rows[1].extend(labels | row for row in mean_rows(summaries))
                 if metric in COMPARED and group.name in (HELD_OUT, IN_DOMAIN):
                     rows[2].extend(labels | row for row in difference_rows(summaries, group, settings))
+                moved = shifts.rows((str(place[0]), str(place[1])), condition, group, metric, summaries)
+                rows[3].extend(labels | row for row in moved)
         advance(len(trained))
     order = [*keys, "suite", "condition", "group", "metric", "detector"]
     return Evaluation(
         make(Results, rows[0]).sort("run_id", "suite", "generator", "condition", "metric"),
         make(Means, rows[1]).sort(order),
         make(Differences, rows[2]).sort([*order, "reference"]),
-        make(RealSources, rows[3]).sort([*keys, "suite", "condition", "real_pool", "source", "detector"]),
+        make(ConditionShifts, rows[3]).sort([*order, "comparison"]),
+        make(RealSources, rows[4]).sort([*keys, "suite", "condition", "real_pool", "source", "detector"]),
     )
 
 

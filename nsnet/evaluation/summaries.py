@@ -102,7 +102,7 @@ def mean_rows(summaries: dict[str, Summary]) -> Iterator[Row]:
     for detector, summary in summaries.items():
         row = {"detector": detector, "n_seeds": summary.n_seeds}
         far = estimate(summary.population, summary.size) if summary.population else None
-        yield row | bounded(estimate(summary.benchmark, summary.size), 0) | _population(far, 0)
+        yield row | bounded(estimate(summary.benchmark, summary.size), 0) | population_columns(far, 0)
 
 
 def difference_rows(summaries: dict[str, Summary], group: Group, settings: Evaluate) -> Iterator[Row]:
@@ -121,7 +121,7 @@ def difference_rows(summaries: dict[str, Summary], group: Group, settings: Evalu
     """
     for first, second in itertools.combinations(summaries, 2):
         one, other = summaries[first], summaries[second]
-        here, elsewhere = _difference(one, other, group, settings)
+        here, elsewhere = difference_of(one, other, group, settings)
         near = difference_estimate(here, one.benchmark, other.benchmark, one.size)
         far = None
         if elsewhere and one.population and other.population:
@@ -129,11 +129,20 @@ def difference_rows(summaries: dict[str, Summary], group: Group, settings: Evalu
         for detector, reference, sign in ((first, second, 1), (second, first, -1)):
             bounds = bounded(_turned(near, sign), -1)
             row = {"detector": detector, "reference": reference, "difference": bounds.pop("value"), **bounds}
-            yield row | _population(_turned(far, sign) if far else None, -1)
+            yield row | population_columns(_turned(far, sign) if far else None, -1)
 
 
-def _difference(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
-    """The paired mean of first minus second; seeds pair up where there are as many, or one on a side."""
+def difference_of(one: Summary, other: Summary, group: Group, settings: Evaluate) -> tuple[Mean, Mean | None]:
+    """The paired mean of first minus second; seeds pair up where there are as many, or one on a side.
+
+    Args:
+        one, other: of the same group and metric, under the same draws of pictures.
+        group: whose generators are drawn.
+        settings: draws and their seed.
+
+    Returns:
+        The difference for this benchmark again, and for another generator; the latter None of few generators.
+    """
     if len(one.values) == len(other.values) or 1 in (len(one.values), len(other.values)):
         return _means(_judged(one.values - other.values), group, one.clusters, settings)
     elsewhere = unpaired(one.population, other.population) if one.population and other.population else None
@@ -158,6 +167,15 @@ def bounded(figure: Estimate, least: float) -> Row:
     return {"value": value, "ci_low": low, "ci_high": high}
 
 
-def _population(figure: Estimate | None, least: float) -> Row:
+def population_columns(figure: Estimate | None, least: float) -> Row:
+    """The interval for another generator.
+
+    Args:
+        figure: a metric, or a difference of two; None of few generators.
+        least: lower end of its range, 0 or -1.
+
+    Returns:
+        Columns population_low and population_high.
+    """
     bounds = bounded(figure, least) if figure else {"ci_low": None, "ci_high": None}
     return {"population_low": bounds["ci_low"], "population_high": bounds["ci_high"]}

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from jaxtyping import UInt8
 from PIL import Image
 from scipy import ndimage
 
+from nsnet.core.contracts import make
 from nsnet.core.names import unknown
 from nsnet.core.provenance import digest
 from nsnet.corpus.images import Pixels
+from nsnet.features.contracts import AppliedConditions
 from nsnet.features.geometry import central, enlarge, resize
 from nsnet.features.settings import Blur, ConditionSettings, Crop, Jpeg, Noise, Operation, Resize, Webp
 
@@ -37,11 +41,13 @@ class Condition:
         name: what params.yaml and tables call it; no part of its identity.
         operations: applied in this order; none is the clean condition.
         seed: of noise; no part of the identity of a condition that draws nothing.
+        published: setting of the literature that it is the same as; no part of the identity.
     """
 
     name: str
     operations: tuple[Operation, ...] = ()
     seed: int = 0
+    published: str | None = None
 
     @property
     def id(self) -> str:
@@ -67,7 +73,7 @@ def condition(name: str, settings: ConditionSettings) -> Condition:
     Returns:
         The condition.
     """
-    return Condition(name, settings.operations, settings.seed)
+    return Condition(name, settings.operations, settings.seed, settings.published)
 
 
 def choose(names: list[str], settings: Mapping[str, ConditionSettings]) -> tuple[Condition, ...]:
@@ -87,6 +93,30 @@ def choose(names: list[str], settings: Mapping[str, ConditionSettings]) -> tuple
         if name not in settings:
             raise unknown("condition", name, settings)
     return tuple(condition(name, settings[name]) for name in dict.fromkeys(names))
+
+
+def condition_table(train: tuple[Condition, ...], test: tuple[Condition, ...]) -> pl.DataFrame:
+    """The table condition_settings.
+
+    Args:
+        train: conditions of train.conditions.
+        test: those of evaluate.conditions.
+
+    Returns:
+        A row for each, in the order in which they are named first.
+    """
+    rows = [
+        {
+            "condition": one.name,
+            "condition_id": one.id,
+            "operations": json.dumps([operation.model_dump(exclude_none=True) for operation in one.operations]),
+            "published": one.published,
+            "trained": one in train,
+            "tested": one in test,
+        }
+        for one in dict.fromkeys((*train, *test))
+    ]
+    return make(AppliedConditions, rows)
 
 
 def apply(condition: Condition, pixels: Pixels, image_id: str) -> UInt8[np.ndarray, "h w 3"]:

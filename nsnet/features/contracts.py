@@ -48,3 +48,15 @@ class Patches(FeatureTable):
         nullable=True,
         description="the tower's token of this slot in the joint space; null where features.patches is off",
     )
+
+
+@contract("condition_settings", stage="features")
+class AppliedConditions(Table):
+    """What is done to pictures before views are made of them, for training or for testing."""
+
+    condition: str = pa.Field(description="name in params.yaml; features.condition")
+    condition_id: str = pa.Field(description="hash of what is done: part of the key of every feature and score")
+    operations: str = pa.Field(description="in order, JSON; an empty list leaves pictures as they are")
+    published: str = pa.Field(nullable=True, description="setting of the literature that it is the same as")
+    trained: bool = pa.Field(description="in train.conditions")
+    tested: bool = pa.Field(description="in evaluate.conditions")

@@ -81,10 +81,15 @@ Operation = Annotated[Jpeg | Webp | Blur | Noise | Resize | Crop, Field(discrimi
 
 
 class ConditionSettings(Section):
-    """What is done to every picture, whatever its label, before a view is made of it; in order."""
+    """What is done to every picture, whatever its label, before a view is made of it; in order.
+
+    Attributes:
+        published: setting of the literature that it is the same as; changes nothing.
+    """
 
     operations: tuple[Operation, ...] = ()
     seed: int = 0
+    published: str | None = None
 
 
 Conditions = Annotated[dict[str, ConditionSettings], Field(min_length=1)]

@@ -184,6 +184,17 @@ REPORTS = (
         condition="SELECT count(DISTINCT (train_condition, test_condition)) > 1 FROM conditions",
     ),
     Report(
+        "robustness",
+        "What conditions cost, and what training on them gains: held-out means",
+        "FROM robustness",
+        ("suite", "training_set", "detector", "train_condition", "condition"),
+        each=False,
+        hidden=("acc_population_low", "acc_population_high", "auroc_population_low", "auroc_population_high"),
+        condition="SELECT count(*) > 0 FROM condition_shifts",
+        note="delivered: minus the same runs on the pictures as they are; matched: minus runs that were trained on those,"
+        " under the same condition; both paired. Intervals for another generator are in the CSV file.",
+    ),
+    Report(
         "flip_rates",
         "Flip rates: decisions that change when the same pictures are shown otherwise",
         "FROM flip_rates",

@@ -21,6 +21,7 @@ from nsnet.core.contracts import Table, table_name
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import BiasAudit, Duplicates, Images, Samples
 from nsnet.evaluation.contracts import (
+    ConditionShifts,
     Differences,
     ExternalRuns,
     FlipRate,
@@ -30,7 +31,7 @@ from nsnet.evaluation.contracts import (
     Results,
 )
 from nsnet.evaluation.settings import Evaluate
-from nsnet.features.contracts import Features, Patches
+from nsnet.features.contracts import AppliedConditions, Features, Patches
 from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
 from nsnet.training.contracts import Runs
 
@@ -41,12 +42,14 @@ COMMENT = "-- "
 
 # The tables that views read, and the rest of the catalogue. Those with a row for every picture are large and few
 # views read them: printing leaves them in their files.
-READ: tuple[type[Table], ...] = (BiasAudit, Runs, Results, Means, Differences, RealSources, FlipRate)
+READ: tuple[type[Table], ...] = (
+    *(BiasAudit, Runs, Results, Means, Differences, ConditionShifts, RealSources, FlipRate),
+)
 LARGE: tuple[type[Table], ...] = (Images, Samples, Predictions)
 TABLES: tuple[type[Table], ...] = (
-    *(Images, Samples, Duplicates, BiasAudit, Captions, Features, Patches),
+    *(Images, Samples, Duplicates, BiasAudit, Captions, AppliedConditions, Features, Patches),
     *(SemanticSpectrum, SemanticBasis, ImageBasis, RankValidation),
-    *(Runs, Predictions, Results, Means, Differences, RealSources, FlipRate),
+    *(Runs, Predictions, Results, Means, Differences, ConditionShifts, RealSources, FlipRate),
 )
 # Of these the catalogue holds the runs of earlier settings and code too, until they are pruned.
 KEPT: tuple[type[Table], ...] = (Runs, Predictions, Results)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import polars as pl
 
 from nsnet.core.device import best_device
+from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
 from nsnet.core.settings import load_section, load_value
 from nsnet.corpus.contracts import Images, Samples
 from nsnet.features.backbone import load_backbone
-from nsnet.features.conditions import choose
-from nsnet.features.contracts import Features, Patches
+from nsnet.features.conditions import choose, condition_table
+from nsnet.features.contracts import AppliedConditions, Features, Patches
 from nsnet.features.extraction import Counts, keys_of, update_features, wants_patches
 from nsnet.features.jobs import Request
 from nsnet.features.settings import Backbone, Conditions
@@ -38,6 +39,7 @@ def extract(paths: Paths) -> Counts:
         dtype=settings.dtype,
         patches=wants_patches(settings.patches, samples, backbone),
     )
+    write_table(AppliedConditions, condition_table(train, test), paths.table(AppliedConditions))
     with bar("features", None) as advance:
         return update_features(
             request,
