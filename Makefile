@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro repro-full repro-plug repro-real test serve stop clean
+.PHONY: help env repro repro-full repro-plug repro-conditions repro-real test serve stop clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -32,6 +32,10 @@ repro-plug: env  ## Plug and play: four kinds of detectors on the lab CLIP in pl
 	for name in plug second; do \
 	  nsnet init $$name --profile $$name --update && \
 	  (cd $$name && dvc config core.no_scm true && dvc repro && nsnet leaderboard) || exit 1; done
+
+repro-conditions: env  ## Pictures shown in seventeen ways, in conditions/: what each costs, what training on it gains (half an hour)
+	nsnet init conditions --profile conditions --update
+	cd conditions && dvc config core.no_scm true && dvc repro && nsnet leaderboard
 
 repro-real: env  ## Real pictures in real/: sd-samples, imagenet-sample-images and coco-mini below DATA (20 minutes)
 	$(VENV)/bin/pip install --quiet --constraint constraints.txt --editable '.[dev,real]'

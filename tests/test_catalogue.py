@@ -28,7 +28,7 @@ from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
 VIEWS = {
     *("leaderboard", "cross_domain", "generalization_gap", "hardest_generators", "differences", "families", "controls"),
     *("contrastive", "conditions", "per_generator", "plug_and_play", "bias", "detectors", "generators", "scoreboard"),
-    *("ablation", "deployment", "worst_mistakes", "flip_rates", "protocols"),
+    *("ablation", "deployment", "worst_mistakes", "flip_rates", "protocols", "robustness"),
 }
 
 

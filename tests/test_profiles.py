@@ -44,7 +44,7 @@ def test_every_profile_is_valid_and_has_a_first_line() -> None:
     assert (
         [line.partition(":")[0] for line in shown]
         == profile_names()
-        == [*("full", "paper", "plug", "real-small", "second")]
+        == [*("conditions", "full", "paper", "plug", "real-small", "second")]
     )
     assert all(line.endswith(".") or len(line) > 30 for line in shown)
     assert CliRunner().invoke(app, ["profile", "show", "paper"]).stdout == (FOLDER / "paper.yaml").read_text()

@@ -14,7 +14,7 @@ from nsnet.core.paths import Paths
 from nsnet.core.printing import printable
 from nsnet.evaluation.contracts import EXTERNAL
 from nsnet.evaluation.settings import Evaluate
-from nsnet.reporting.plots import audit_plot, generators_plot, spectrum_plot
+from nsnet.reporting.plots import audit_plot, conditions_plot, generators_plot, spectrum_plot
 from nsnet.reporting.tables import label, printed, training_sets
 from nsnet.reporting.views import open_tables
 from nsnet.semantics.contracts import SemanticSpectrum
@@ -138,6 +138,11 @@ def _write_plots(
             title = f"{suite}: {words}" + (f", tested {condition}" if shown else "")
             target = safe_path(paths.tables / "plots", f"generators_{suite}_{suffix}{shown}", suffix=".svg")
             generators_plot(part, settings.shown, title, target)
+    shifted = connection.sql("FROM robustness").pl()
+    if shifted["condition"].n_unique() > 1:
+        for (suite, training_set), part in shifted.partition_by("suite", "training_set", as_dict=True).items():
+            target = safe_path(paths.tables / "plots", f"conditions_{suite}_{training_set}", suffix=".svg")
+            conditions_plot(part, settings.shown, f"{suite}: trained on {training_set}", target)
     bias = connection.sql("FROM bias_audit").pl()
     if bias.is_empty():  # scores were ranked by what their files say: no picture and no caption was read
         return

@@ -26,6 +26,7 @@ LEFT JOIN shifts d
 LEFT JOIN shifts m
     ON (m.training_set, m.train_condition, m.suite, m.condition, m.detector, m.comparison)
      = (l.training_set, l.train_condition, l.suite, l.condition, l.detector, 'matched')
+LEFT JOIN settings c ON c.key = 'conditions'
 -- Trained on pictures as they are, or on what is shown.
 WHERE l.train_condition IN ('clean', l.condition)
-ORDER BY l.suite, l.training_set, l.condition != 'clean', l.condition, l.train_condition != 'clean', l.acc DESC, l.detector
+ORDER BY l.suite, l.training_set, list_position(c.value::JSON::VARCHAR[], l.condition), l.train_condition != 'clean', l.acc DESC, l.detector
