@@ -20,6 +20,7 @@ from nsnet.evaluation.contracts import Means, Predictions, Results
 from nsnet.evaluation.scores import keep_evaluations
 from nsnet.reporting import views as views_module
 from nsnet.reporting.catalogue import build_catalog, open_read_only
+from nsnet.reporting.columns import EVERYWHERE, described, descriptions
 from nsnet.reporting.views import EXAMPLES, TABLES, Definition, macros, views
 from nsnet.training.contracts import Runs
 from nsnet.training.runs import RunStore
@@ -73,8 +74,7 @@ def test_it_is_complete_and_commented(catalogue: duckdb.DuckDBPyConnection) -> N
     tables = dict(catalogue.sql("SELECT table_name, comment FROM duckdb_tables()").fetchall())
     assert set(tables) == {table_name(kind) for kind in TABLES} | {"settings", "build"} and all(tables.values())
     columns = catalogue.sql(
-        "SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND table_name IN"
-        " (SELECT table_name FROM duckdb_tables())"
+        "SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal"
     ).fetchall()
     assert columns == []
     found = dict(catalogue.sql("SELECT view_name, comment FROM duckdb_views() WHERE NOT internal").fetchall())
@@ -140,6 +140,21 @@ def test_a_killed_build_leaves_no_log_that_the_next_would_meet(tmp_path: Path) -
     with pytest.raises(FileNotFoundError, match="no Parquet for means"):
         build_catalog(paths, SETTINGS)
     assert paths.database.read_bytes() == before
+
+
+def test_every_description_is_of_a_column(catalogue: duckdb.DuckDBPyConnection) -> None:
+    found = catalogue.sql(
+        "SELECT table_name, column_name, comment FROM duckdb_columns()"
+        " WHERE table_name IN (SELECT view_name FROM duckdb_views() WHERE NOT internal)"
+    ).fetchall()
+    said = {(view, column): comment for view, column, comment in found}
+    for view, columns in descriptions().items():
+        unused = set(columns) - {column for place, column in said if view in (EVERYWHERE, place)}
+        assert unused == set(), view
+    assert said["worst_mistakes", "rank"] != said["leaderboard", "acc"]
+    assert said["leaderboard", "acc_difference_population_low"].startswith("lower end of the 95 % interval of acc_diff")
+    with pytest.raises(KeyError, match="column nothing of view leaderboard is described nowhere"):
+        described("leaderboard", "nothing")
 
 
 def test_a_view_is_a_file_with_a_comment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

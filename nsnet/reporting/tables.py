@@ -191,8 +191,8 @@ REPORTS = (
         each=False,
         hidden=("acc_population_low", "acc_population_high", "auroc_population_low", "auroc_population_high"),
         condition="SELECT count(*) > 0 FROM condition_shifts",
-        note="delivered: minus the same runs on the pictures as they are; matched: minus runs that were trained on those,"
-        " under the same condition; both paired. Intervals for another generator are in the CSV file.",
+        note="delivered: minus the same runs on the pictures as they are; matched: minus runs that were trained on"
+        " those, under the same condition; both paired. Intervals for another generator are in the CSV file.",
     ),
     Report(
         "flip_rates",

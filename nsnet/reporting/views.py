@@ -32,6 +32,7 @@ from nsnet.evaluation.contracts import (
 )
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.contracts import AppliedConditions, Features, Patches
+from nsnet.reporting.columns import described
 from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
 from nsnet.training.contracts import Runs
 
@@ -105,11 +106,17 @@ def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def create_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Create and comment every macro and view; the tables that they read must be there."""
+    """Create and comment every macro, view and column of a view; the tables that they read must be there.
+
+    Raises:
+        KeyError: a column is described nowhere.
+    """
     create_macros(connection)
     for name, view in views().items():
         connection.execute(f"CREATE VIEW {name} AS {view.sql}")
         connection.execute(f"COMMENT ON VIEW {name} IS {quoted(view.comment)}")
+        for column, *_ in connection.execute(f"DESCRIBE {name}").fetchall():
+            connection.execute(f'COMMENT ON COLUMN {name}."{column}" IS {quoted(described(name, column))}')
 
 
 def create_settings(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> None:
