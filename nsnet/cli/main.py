@@ -17,6 +17,7 @@ from nsnet.cli.pictures import app as pictures_app
 from nsnet.cli.prediction import app as prediction_app
 from nsnet.cli.profile import app as profile_app
 from nsnet.cli.project import known_project, project, use_project
+from nsnet.cli.report import app as report_app
 from nsnet.cli.results import app as results_app
 from nsnet.cli.runs import app as runs_app
 from nsnet.cli.suites import app as suites_app
@@ -25,6 +26,7 @@ from nsnet.core.console import clear_errors, print_table
 app = typer.Typer(no_args_is_help=True)
 app.add_typer(prediction_app)
 app.add_typer(pictures_app)
+app.add_typer(report_app)
 app.add_typer(detectors_app, name="detectors")
 app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")

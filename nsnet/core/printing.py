@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 DIGITS, CSV_DIGITS = 3, 6
@@ -41,6 +43,30 @@ def csv_text(frame: pl.DataFrame, digits: int | None = CSV_DIGITS) -> str:
     return frame.select(columns).write_csv()
 
 
+def latex_table(frame: pl.DataFrame) -> str:
+    r"""A LaTeX table in the style of booktabs: numbers right-aligned, floats to three digits.
+
+    Args:
+        frame: what to write.
+
+    Returns:
+        A tabular environment; \usepackage{booktabs} is needed.
+    """
+    align = "".join("r" if dtype.is_numeric() else "l" for dtype in frame.dtypes)
+    lines = [[_latex(name.replace("_", " ")) for name in frame.columns]]
+    lines += [[_latex(_cell(value, str)) for value in row] for row in frame.iter_rows()]
+    head, *rest = (" & ".join(line) + r" \\" for line in lines)
+    return "\n".join(
+        [rf"\begin{{tabular}}{{{align}}}", r"\toprule", head, r"\midrule", *rest, r"\bottomrule", r"\end{tabular}", ""]
+    )
+
+
+def _latex(text: str) -> str:
+    special = {sign: f"\\{sign}" for sign in "&%$#_{}"}
+    special |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return "".join(special.get(sign, sign) for sign in printable(" ".join(text.split())))
+
+
 def printable(text: str, kept: str = "") -> str:
     r"""Text whose control and other unprintable characters are written out, as \x1b.
 
@@ -56,14 +82,14 @@ def printable(text: str, kept: str = "") -> str:
     return "".join(sign if sign.isprintable() or sign in kept else f"\\x{ord(sign):02x}" for sign in text)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, escaped: Callable[[str], str] | None = None) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.{DIGITS}f}"
-    return _escaped(str(value))
+    return (escaped or _escaped)(str(value))
 
 
 def _escaped(text: str) -> str:
