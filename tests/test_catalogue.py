@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from nsnet.core.contracts import table_name
+from nsnet.core.contracts import make, table_name
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.evaluation.contracts import Means, Predictions, Results
@@ -21,6 +21,8 @@ from nsnet.evaluation.scores import keep_evaluations
 from nsnet.reporting import views as views_module
 from nsnet.reporting.catalogue import build_catalog, open_read_only
 from nsnet.reporting.columns import EVERYWHERE, described, descriptions
+from nsnet.reporting.published import published
+from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import EXAMPLES, TABLES, Definition, macros, views
 from nsnet.training.contracts import Runs
 from nsnet.training.runs import RunStore
@@ -29,7 +31,7 @@ from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
 VIEWS = {
     *("leaderboard", "cross_domain", "generalization_gap", "hardest_generators", "differences", "families", "controls"),
     *("contrastive", "conditions", "per_generator", "plug_and_play", "bias", "detectors", "generators", "scoreboard"),
-    *("ablation", "deployment", "worst_mistakes", "flip_rates", "protocols", "robustness"),
+    *("ablation", "deployment", "worst_mistakes", "flip_rates", "protocols", "robustness", "versus_published"),
 }
 
 
@@ -72,7 +74,9 @@ def catalogue(paths: Paths) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def test_it_is_complete_and_commented(catalogue: duckdb.DuckDBPyConnection) -> None:
     tables = dict(catalogue.sql("SELECT table_name, comment FROM duckdb_tables()").fetchall())
-    assert set(tables) == {table_name(kind) for kind in TABLES} | {"settings", "build"} and all(tables.values())
+    assert set(tables) == {table_name(kind) for kind in TABLES} | {"published", "settings", "build"} and all(
+        tables.values()
+    )
     columns = catalogue.sql(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal"
     ).fetchall()
@@ -97,6 +101,11 @@ def test_the_build_and_the_settings_are_told(catalogue: duckdb.DuckDBPyConnectio
     build = catalogue.sql("FROM build").pl().row(0, named=True)
     assert build["revision"] == "unknown" and build["duckdb"] == duckdb.__version__ and build["nsnet"]
     assert catalogue.sql("SELECT value FROM settings WHERE key = 'baseline'").fetchall() == [("univfd",)]
+
+
+def test_published_figures_are_in_it_and_none_is_beside_the_labs(catalogue: duckdb.DuckDBPyConnection) -> None:
+    assert make(Published, catalogue.sql("FROM published").pl().to_dicts()).equals(published())
+    assert catalogue.sql("SELECT count(*) FROM versus_published").fetchall() == [(0,)]
 
 
 def test_other_seeds_stay_and_views_look_at_current(catalogue: duckdb.DuckDBPyConnection, paths: Paths) -> None:

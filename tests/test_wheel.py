@@ -63,6 +63,11 @@ def test_an_installed_package_predicts(installed: Path, tmp_path: Path) -> None:
     assert (installed / "nsnet/py.typed").is_file()
 
 
+def test_an_installed_package_has_the_published_figures(installed: Path, tmp_path: Path) -> None:
+    shown = outside(installed, tmp_path, "nsnet", "suites", "published", "genimage").stdout
+    assert "175 figures, 63 of a setting that we have too" in shown
+
+
 def test_an_installed_package_makes_a_project(installed: Path, tmp_path: Path) -> None:
     shown = outside(installed, tmp_path, "nsnet", "init", "mine").stdout
     assert all(name in shown for name in (*FILES, CODE))

@@ -79,6 +79,32 @@ def check(
 
 
 @app.command()
+def published(
+    suite: Annotated[str, typer.Argument(help="A suite; `nsnet suites list` names them.")],
+    method: Annotated[str | None, typer.Option(help="Only of this method, as printed.")] = None,
+    generator: Annotated[str | None, typer.Option(help="Only of this generator, or mean.")] = None,
+    metric: Annotated[str | None, typer.Option(help="Only of this metric, by our name: plain_acc.")] = None,
+) -> None:
+    """Print the figures that others published for a suite, in our names and units, with their source.
+
+    A name in parentheses is the source's own: we have nothing that is the same, and the figure is compared with
+    nothing. The catalogue has them all in the table published, and beside ours in the view versus_published.
+
+    Examples:
+
+      nsnet suites published genimage --metric plain_acc
+
+      nsnet suites published aigibench --method NPR --generator mean
+    """
+    from nsnet.reporting.published.selection import remarks, select, shown_rows
+
+    with clear_errors():
+        figures = select(suite, method, generator, metric)
+    _print_rows(shown_rows(figures))
+    _print_text(remarks(figures))
+
+
+@app.command()
 def page() -> None:
     """Print the registry as a Markdown page.
 

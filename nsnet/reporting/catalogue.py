@@ -17,12 +17,14 @@ from nsnet.core.paths import Paths
 from nsnet.core.provenance import git_revision
 from nsnet.evaluation.contracts import ExternalRuns, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
+from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import (
     CURRENT,
     KEPT,
     TABLES,
     comment,
     comment_contract,
+    create_published,
     create_settings,
     create_views,
     missing_tables,
@@ -76,12 +78,13 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
                 connection.execute(f'COMMENT ON COLUMN {table_name(kind)}."current" IS {quoted(CURRENT)}')
             connection.execute("COMMENT ON COLUMN runs.seconds IS 'wall seconds of the training'")
             create_settings(connection, settings)
+            create_published(connection)
             _create_build(connection, paths)
             create_views(connection)
             connection.execute("USE memory; DETACH catalog")
         # A stale write-ahead log beside a replaced database would make it unopenable.
         paths.database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
-    return [*(table_name(kind) for kind in TABLES), "settings", "build"]
+    return [*(table_name(kind) for kind in TABLES), table_name(Published), "settings", "build"]
 
 
 def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Paths) -> None:

@@ -33,6 +33,8 @@ from nsnet.evaluation.contracts import (
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.contracts import AppliedConditions, Features, Patches
 from nsnet.reporting.columns import described
+from nsnet.reporting.published import published
+from nsnet.reporting.published.contracts import Published
 from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
 from nsnet.training.contracts import Runs
 
@@ -134,6 +136,19 @@ def create_settings(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -
     comment(connection, "settings", "What the evaluation was asked for", SETTINGS)
 
 
+def create_published(connection: duckdb.DuckDBPyConnection) -> None:
+    """Create the table of figures that others published, from the package: no stage makes it.
+
+    Args:
+        connection: a catalogue without that table.
+    """
+    name = table_name(Published)
+    connection.register("rows", published().to_arrow())
+    connection.execute(f"CREATE TABLE {name} AS SELECT * FROM rows")
+    connection.unregister("rows")
+    comment_contract(connection, name, Published)
+
+
 def comment(connection: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
     """Say in the catalogue what a table and its columns are.
 
@@ -215,6 +230,7 @@ def open_tables(paths: Paths, trained: Paths, settings: Evaluate) -> duckdb.Duck
         what = "VIEW" if kind in LARGE else "TABLE"
         connection.execute(f"CREATE {what} {table_name(kind)} AS SELECT *{extra} FROM {rows_of(kind, paths, trained)}")
     create_settings(connection, settings)
+    create_published(connection)
     create_views(connection)
     return connection
 
