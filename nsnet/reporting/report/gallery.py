@@ -46,17 +46,19 @@ def mistakes(connection: duckdb.DuckDBPyConnection, root: Path, shown: list[str]
     Returns:
         Mistakes whose files are there, in the order of the detectors.
     """
-    rows = connection.execute(
+    rows = connection.sql(
         """
-        SELECT m.detector, m.training_set, m.label, m.generator, m.score, m.path, m.image_id,
-               any_value(r."view") AS "view", any_value(r.backbone) AS backbone
-        FROM worst_mistakes m JOIN runs r USING (training_set, train_condition, detector)
+        SELECT m.detector, m.training_set, m.label, m.generator, m.score, m.path, m.image_id, r."view", r.backbone
+        FROM worst_mistakes m
+        JOIN (SELECT training_set, train_condition, detector, any_value("view") AS "view",
+                     any_value(backbone) AS backbone
+              FROM runs WHERE "current" AND kind <> 'external'
+              GROUP BY training_set, train_condition, detector) r USING (training_set, train_condition, detector)
         WHERE m.condition = 'clean' AND m.train_condition = 'clean' AND m.rank <= $count
-          AND list_contains($shown, m.detector) AND r.kind <> 'external'
-        GROUP BY ALL
-        ORDER BY list_position($shown, m.detector), m.training_set, m.label, m.score DESC, m.path
+          AND list_contains($shown, m.detector)
+        ORDER BY list_position($shown, m.detector), m.training_set, m.label, m.rank
         """,
-        {"count": count, "shown": shown},
+        params={"count": count, "shown": shown},
     ).pl()
     return [mistake for row in rows.to_dicts() if (mistake := _mistake(root, row)) is not None]
 

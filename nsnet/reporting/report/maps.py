@@ -72,7 +72,7 @@ def _projections(paths: Paths, training_set: str, view: str, width: int) -> dict
     found = {"none": np.eye(width)}
     for null_space in NULL_SPACES[1:]:
         try:
-            found[null_space] = bases.of(null_space, training_set, CLEAN.name, view).projection()
+            found[null_space] = bases.of(null_space, training_set, CLEAN.name, view).projection
         except ValueError:  # of a kind that this backbone or corpus does not have
             continue
     return found

@@ -19,6 +19,7 @@ from nsnet.core.paths import Paths
 from nsnet.core.printing import DIGITS, latex_table, printable
 from nsnet.core.provenance import git_revision
 from nsnet.evaluation.settings import Evaluate
+from nsnet.features.contracts import AppliedConditions
 from nsnet.reporting.layout import folded
 from nsnet.reporting.report import charts, sections
 from nsnet.reporting.report.comparison import compared
@@ -88,13 +89,14 @@ def make_report(
         FileNotFoundError: a table has not been made, or `against` holds none.
         ValueError: git knows no such revision, or there is nothing to compare.
     """
+    conditions = read_table(AppliedConditions, paths.table(AppliedConditions))
     with open_tables(paths, paths, settings) as connection:
         parts: list[Section | None] = [
             _comparison(connection, against, revision) if against else None,
             sections.leaderboard(connection),
             sections.generators(connection),
             sections.families(connection, settings.shown),
-            sections.robustness(connection, settings.shown),
+            sections.robustness(connection, settings.shown, conditions),
             sections.bias(connection),
             sections.scores(connection, settings.shown),
             sections.real_sources(connection, settings.shown),

@@ -128,7 +128,7 @@ def families(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Section
     return Section("families", "Families", "Held-out generators only.", plots, rows)
 
 
-def robustness(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Section | None:
+def robustness(connection: duckdb.DuckDBPyConnection, shown: list[str], settings: pl.DataFrame) -> Section | None:
     """What pictures go through, if they are tested under more than one condition."""
     rows = connection.sql("FROM robustness").pl()
     if rows["condition"].n_unique() < 2:
@@ -146,8 +146,8 @@ def robustness(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Secti
         )
         for (suite, name), part in mine.partition_by("suite", "training_set", as_dict=True, maintain_order=True).items()
     ]
-    settings = connection.sql("SELECT condition, operations, published FROM condition_settings WHERE tested").pl()
-    table = rows.join(settings, on="condition", how="left", maintain_order="left")
+    said = settings.select("condition", "operations", "published")
+    table = rows.join(said, on="condition", how="left", maintain_order="left")
     words = (
         "delivered is the change from the same runs on the pictures as they are; matched that from runs trained on"
         " those, under the same condition; both paired. Pictures are put through a condition before patch selection."
@@ -183,16 +183,16 @@ def scores(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Section:
         JOIN (SELECT DISTINCT image_id, label FROM samples WHERE split = 'test') USING (image_id)
         WHERE p."current" AND r."current" AND p.split = 'test' AND p.condition = 'clean'
           AND r.train_condition = 'clean' AND list_contains($shown, r.detector)"""
-    histogram = connection.execute(
+    histogram = connection.sql(
         f"""
         SELECT training_set, detector, CASE label WHEN 1 THEN 'fake' ELSE 'real' END AS label,
                (bin + 0.5) / 25 AS score, n / sum(n) OVER (PARTITION BY training_set, detector, label) AS share
         FROM (SELECT training_set, detector, label, least(24, floor(score * 25)) AS bin, count(*) AS n {where}
               GROUP BY ALL)
         ORDER BY ALL""",
-        {"shown": shown},
+        params={"shown": shown},
     ).pl()
-    reliability = connection.execute(
+    reliability = connection.sql(
         f"""
         WITH one AS (SELECT training_set, detector, label, score {where}),
         weighed AS (SELECT *, 1 / count(*) OVER (PARTITION BY training_set, detector, label) AS weight FROM one)
@@ -200,7 +200,7 @@ def scores(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Section:
                sum(label * weight) / sum(weight) AS fakes, count(*) AS n
         FROM weighed GROUP BY training_set, detector, least(14, floor(score * 15))
         ORDER BY training_set, detector, 3""",
-        {"shown": shown},
+        params={"shown": shown},
     ).pl()
     plots = []
     for name, part in each_training_set(histogram):
