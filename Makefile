@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro repro-full repro-plug repro-real test serve stop clean
+.PHONY: help env repro repro-full repro-plug repro-real test docs serve stop clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ test: env  ## Run linter, type checker and tests
 	lint-imports
 	pytest
 
+docs: env  ## Make the pages a site, in site/; warnings are errors
+	mkdocs build --strict
+
 serve: env  ## Start server, worker and deployment of the nightly evaluation on this machine
 	python flows/serve.py start
 
@@ -52,4 +55,4 @@ stop:  ## Stop them
 	python flows/serve.py stop
 
 clean:  ## Remove what the pipeline made; DVC's cache, which brings it back, and the environment stay
-	rm -rf lab data artifacts nsnet.duckdb .dvc/tmp
+	rm -rf lab data artifacts nsnet.duckdb site .dvc/tmp
