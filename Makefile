@@ -4,6 +4,7 @@ VENV   := .venv
 # Stages run as `python -m nsnet.stages NAME`: the environment's python must come first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
+export NO_MKDOCS_2_WARNING ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help env repro repro-full repro-plug repro-real test docs serve stop clean

@@ -17,7 +17,12 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).resolve().parent.parent
 # Files of the checkout beside docs/, and where the site has them.
-BROUGHT = {"README.md": "index.md", "HISTORY.md": "history.md", "CONTRIBUTING.md": "contributing.md"}
+BROUGHT = {
+    "README.md": "index.md",
+    "HISTORY.md": "history.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "tables/plots/generators_lab_biased.svg": "plots/generators_lab_biased.svg",
+}
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 # Above a table, where Markdown wants an empty line between.
 COMMENT = re.compile(r"^(<!-- .* -->)\n(?=\|)", flags=re.MULTILINE)

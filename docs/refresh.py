@@ -6,7 +6,7 @@
 
 A line `<!-- table: docs/tables/NAME.sql -->` stands before each table that a query over CSV files makes. Tables below
 `$ nsnet query ...`, `$ nsnet lab ...` or `<!-- output: nsnet ... -->` are what that command prints, and below
-`<!-- study: nsnet lab ... -->` what it printed when it was last asked for.
+`<!-- study: nsnet lab ... -->` what it printed when it was last asked for. What needs no run is `docs/generated.py`'s.
 """
 
 from __future__ import annotations
@@ -103,6 +103,7 @@ def main() -> None:
         if found := check():
             sys.exit(found)
         return
+    subprocess.run([sys.executable, str(ROOT / "docs/generated.py")], cwd=ROOT, check=True)
     for page in pages():
         text = with_output(with_tables(page.read_text("utf-8"), ROOT), asked.studies)
         with atomic_path(page) as temporary:
