@@ -152,3 +152,17 @@ def test_leakage_probes_content_and_label(project: Path) -> None:
     assert header == "| view | directions removed | content | fake | fake, biased |"
     content = [float(line.split("|")[3]) for line in (whole, emptied)]
     assert content[0] > content[1]  # eight directions of 128 hold less content than all
+
+
+def test_every_command_that_the_pages_name_is_there() -> None:
+    known = {" ".join(words) for words in commands(typer.main.get_command(app))}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = 0
+    for page in PAGES:
+        for block in re.findall(r"```console\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            for words in re.findall(r"(?:^\$ |&& )nsnet ([a-z-]+(?: [a-z-]+)?)", block, flags=re.MULTILINE):
+                named += 1
+                assert words in known or words.split()[0] in known, (page.name, words)
+            for target in re.findall(r"^\$ make ([a-z-]+)", block, flags=re.MULTILINE):
+                assert target in targets, (page.name, target)
+    assert named > 30
