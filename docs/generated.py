@@ -45,17 +45,21 @@ A list of one length, such as a feature, is an array in the catalogue.
 def dictionary() -> str:
     """The page of all tables, views and macros."""
     with _empty_catalogue() as connection:
-        names = {"Tables": [*map(table_name, TABLES), "settings", "build"], "Views": views(), "Macros": macros()}
+        names = {
+            "Tables": [*map(table_name, TABLES), "settings", "build"],
+            "Views": sorted(views()),
+            "Macros": sorted(macros()),
+        }
         parts = [HEAD, *(_contents(title, each) for title, each in names.items()), "## Tables\n"]
         parts += [_table(connection, kind) for kind in TABLES]
         parts += ["### settings\n\nWhat the evaluation was asked for.\n", _columns(connection, "settings", SETTINGS)]
         parts += ["### build\n\nWhat the catalogue was built with, and when.\n", _columns(connection, "build", BUILD)]
         parts.append("## Views\n\nOne file of SQL each in `nsnet/reporting/sql/`.\n")
-        for name, view in views().items():
+        for name, view in sorted(views().items()):  # the order of use is not the same in every process
             kinds = ", ".join(f"`{column}` {kind}" for column, kind in _described(connection, name).items())
             parts.append(f"### {name}\n\n{view.comment}.\n\n{kinds}\n")
     parts.append("## Macros\n\nAggregates of any rows; one file of SQL each in `nsnet/reporting/sql/macros/`.\n")
-    for name, macro in macros().items():
+    for name, macro in sorted(macros().items()):
         parameters = re.search(r"\(([^)]*)\) AS", macro.sql)
         parts.append(f"### {name}\n\n`{name}({parameters[1] if parameters else ''})`: {macro.comment}.\n")
     return "\n".join(parts).rstrip("\n") + "\n"

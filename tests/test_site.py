@@ -109,6 +109,10 @@ def test_markdown_is_read_as_a_git_host_reads_it(pages: dict[Path, str]) -> None
             assert not re.search(r"^(?:- |\d+\. |\|)", paragraph, flags=re.MULTILINE), (file.name, paragraph[:200])
 
 
+def test_folders_of_a_suite_keep_their_brackets(site: Path) -> None:
+    assert "&lt;generator&gt;/&lt;inner folder&gt;/{train,val}" in (site / "suites/genimage.html").read_text()
+
+
 def test_generated_pages_are_what_code_says(generated: ModuleType) -> None:
     assert generated.DICTIONARY.read_text(encoding="utf-8") == generated.dictionary(), "run python docs/generated.py"
     for file in generated.PARTIAL:

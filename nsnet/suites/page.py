@@ -218,7 +218,7 @@ def _table(rows: list[dict[str, str]]) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is: <class> would vanish as a tag, a bar would end the cell."""
-    return text.replace("<", "\\<").replace("|", "\\|")
+    return text.replace("<", "&lt;").replace("|", "\\|")
 
 
 def _without_empty(rows: list[dict[str, str]]) -> list[dict[str, str]]:
