@@ -4,9 +4,10 @@ VENV   := .venv
 # Stages run as `python -m nsnet.stages NAME`: the environment's python must come first.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export HF_HUB_OFFLINE ?= 1
+export NO_MKDOCS_2_WARNING ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro repro-full repro-plug repro-conditions repro-real test serve stop clean
+.PHONY: help env repro repro-full repro-plug repro-conditions repro-real test docs serve stop clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -49,6 +50,9 @@ test: env  ## Run linter, type checker and tests
 	lint-imports
 	pytest
 
+docs: env  ## Make the pages a site, in site/; warnings are errors
+	mkdocs build --strict
+
 serve: env  ## Start server, worker and deployment of the nightly evaluation on this machine
 	python flows/serve.py start
 
@@ -56,4 +60,4 @@ stop:  ## Stop them
 	python flows/serve.py stop
 
 clean:  ## Remove what the pipeline made; DVC's cache, which brings it back, and the environment stay
-	rm -rf lab data artifacts nsnet.duckdb .dvc/tmp
+	rm -rf lab data artifacts nsnet.duckdb site .dvc/tmp

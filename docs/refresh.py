@@ -1,4 +1,4 @@
-"""Write the tables of README.md and docs/*.md anew, from the printed tables and the catalogue.
+"""Write the tables of README.md and of the pages in docs/ anew, from the printed tables and the catalogue.
 
     python docs/refresh.py            # after `make repro`: tables and the output of queries
     python docs/refresh.py --studies  # and of studies, which take half an hour
@@ -6,7 +6,7 @@
 
 A line `<!-- table: docs/tables/NAME.sql -->` stands before each table that a query over CSV files makes. Tables below
 `$ nsnet query ...`, `$ nsnet lab ...` or `<!-- output: nsnet ... -->` are what that command prints, and below
-`<!-- study: nsnet lab ... -->` what it printed when it was last asked for.
+`<!-- study: nsnet lab ... -->` what it printed when it was last asked for. What needs no run is `docs/generated.py`'s.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ MACROS = """
 
 def pages() -> list[Path]:
     """Every page that has something to be written."""
-    files = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    files = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     return [file for file in files if TABLE.search(text := file.read_text("utf-8")) or OUTPUT.search(text)]
 
 
@@ -90,7 +90,7 @@ def check() -> str:
         for page in pages():
             text = page.read_text("utf-8")
             lines = text.splitlines(), with_tables(text, Path(folder)).splitlines()
-            differences += difflib.unified_diff(*lines, page.name, "committed tables", lineterm="")
+            differences += difflib.unified_diff(*lines, str(page.relative_to(ROOT)), "committed tables", lineterm="")
     return "\n".join(differences)
 
 
@@ -103,6 +103,7 @@ def main() -> None:
         if found := check():
             sys.exit(found)
         return
+    subprocess.run([sys.executable, str(ROOT / "docs/generated.py")], cwd=ROOT, check=True)
     for page in pages():
         text = with_output(with_tables(page.read_text("utf-8"), ROOT), asked.studies)
         with atomic_path(page) as temporary:

@@ -204,7 +204,7 @@ def test_scores_name_file_and_version(tmp_path: Path) -> None:
     assert nsnet.__version__ in command(tmp_path, "--version").stdout
 
 
-def test_the_readme_names_commands_that_there_are() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_the_page_names_commands_that_there_are() -> None:
+    text = (ROOT / "docs/predict.md").read_text()
     for words in ("show univfd", "check", "save univfd my-univfd"):
         assert f"$ nsnet detectors {words} " in text

@@ -1,4 +1,4 @@
-"""The command line, and the commands and tables that the README shows."""
+"""The command line, and the commands and tables that README and the pages show."""
 
 from __future__ import annotations
 
@@ -20,24 +20,34 @@ from nsnet.core.printing import markdown_table
 from nsnet.reporting.views import EXAMPLES
 from tests.conftest import ROOT, run
 
-README = (ROOT / "README.md").read_text()
-QUERIES = re.findall(r"^\$ (nsnet query .+?)\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+SHOWN = r"^\$ (nsnet query .+?)\n(.*?)^```"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+QUERIES = [
+    (command, shown, f"{page.stem}-{number}")
+    for page in PAGES
+    for number, (command, shown) in enumerate(re.findall(SHOWN, page.read_text(), flags=re.MULTILINE | re.DOTALL))
+]
 
 
-def test_readme_shows_three_queries() -> None:
-    assert len(QUERIES) >= 3
+def test_readme_shows_three_queries_and_the_pages_more() -> None:
+    assert [name for _, _, name in QUERIES if name.startswith("README")] == ["README-0", "README-1", "README-2"]
+    assert len([name for _, _, name in QUERIES if name.startswith("queries")]) >= 2
 
 
-@pytest.mark.parametrize(("command", "shown"), QUERIES, ids=[str(i) for i in range(len(QUERIES))])
-def test_readme_queries_run_and_give_the_columns_shown(project: Path, command: str, shown: str) -> None:
+def test_readme_is_what_a_newcomer_needs() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
+@pytest.mark.parametrize(("command", "shown"), [each[:2] for each in QUERIES], ids=[each[2] for each in QUERIES])
+def test_queries_of_the_pages_run_and_give_the_columns_shown(project: Path, command: str, shown: str) -> None:
     finished = run(project, "bash", "-c", command)
     header = next(line for line in finished.stdout.splitlines() if line.startswith("|"))
     assert header == shown.splitlines()[0]
     assert len(finished.stdout.splitlines()) > 2
 
 
-def test_readme_tree_names_what_there_is() -> None:
-    tree = re.search(r"```text\n(nsnet/.*?)```", README, flags=re.DOTALL)
+def test_tree_names_what_there_is() -> None:
+    tree = re.search(r"```text\n(nsnet/.*?)```", (ROOT / "docs/structure.md").read_text(), flags=re.DOTALL)
     assert tree is not None
     names = [name for line in tree.group(1).splitlines() for name in line.split("  ")[0].split()]
     assert [name for name in names if not (ROOT / name).exists()] == []
@@ -47,7 +57,7 @@ def test_readme_tree_names_what_there_is() -> None:
 
 def test_make_help_explains_itself() -> None:
     shown = run(ROOT, "make", "help").stdout
-    assert all(f"make {target}" in shown for target in ("env", "repro", "test", "serve", "stop"))
+    assert all(f"make {target}" in shown for target in ("env", "repro", "test", "docs", "serve", "stop"))
 
 
 def test_query_formats(project: Path, tmp_path: Path) -> None:
@@ -142,3 +152,17 @@ def test_leakage_probes_content_and_label(project: Path) -> None:
     assert header == "| view | directions removed | content | fake | fake, biased |"
     content = [float(line.split("|")[3]) for line in (whole, emptied)]
     assert content[0] > content[1]  # eight directions of 128 hold less content than all
+
+
+def test_every_command_that_the_pages_name_is_there() -> None:
+    known = {" ".join(words) for words in commands(typer.main.get_command(app))}
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    named = 0
+    for page in PAGES:
+        for block in re.findall(r"```console\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            for words in re.findall(r"(?:^\$ |&& )nsnet ([a-z-]+(?: [a-z-]+)?)", block, flags=re.MULTILINE):
+                named += 1
+                assert words in known or words.split()[0] in known, (page.name, words)
+            for target in re.findall(r"^\$ make ([a-z-]+)", block, flags=re.MULTILINE):
+                assert target in targets, (page.name, target)
+    assert named > 30

@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import ROOT
 
-# The one that README shows.
-PLUGIN = (ROOT / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+# The one that the page shows.
+PLUGIN = (ROOT / "docs/your_detector.md").read_text().partition("```python\n")[2].partition("```")[0]
 SCRIPT = """
 import sys
 from pathlib import Path

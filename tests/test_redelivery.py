@@ -124,15 +124,17 @@ def test_bad_pictures_and_deliveries_of_ones_own(photos: Path) -> None:
     )
 
 
-def test_readme_names_every_delivery_and_its_commands_run(tmp_path: Path) -> None:
+def test_the_page_names_every_delivery_and_its_commands_run(tmp_path: Path) -> None:
     """In a folder with pictures of the names that it gives."""
-    page = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs/predict.md").read_text()
     [asked] = re.findall(r"dvc exp run -S 'evaluate.conditions=\[(.*)\]'", page)
     assert asked.split(",") == NAMES
-    part = page.partition("## One picture")[2].partition("\n## ")[0]
-    commands = re.findall(r"^\$ (nsnet predict .*)\n((?:(?:path|lab/).*\n)*)", part, flags=re.MULTILINE)
+    typed_and_shown = r"^\$ (nsnet predict .*)\n((?:(?:path|lab/).*\n)*)"
+    commands = re.findall(typed_and_shown, page, flags=re.MULTILINE)
     assert len(commands) == 3
-    for path in set(re.findall(r"^lab/\S+", part, flags=re.MULTILINE)):
+    quick = re.findall(typed_and_shown, (ROOT / "docs/quickstart.md").read_text(), flags=re.MULTILINE)
+    assert quick == commands[:1]  # figures too
+    for path in set(re.findall(r"^lab/\S+", page, flags=re.MULTILINE)):
         draw(tmp_path / path, 1)
     (tmp_path / "nsnet").symlink_to(ROOT / "nsnet")
     for typed, shown in commands:

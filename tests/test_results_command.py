@@ -1,4 +1,4 @@
-"""`nsnet results`: what README says, for a project, an ingested folder, and for whoever has files alone."""
+"""`nsnet results`: what docs/your_scores.md says, for a project, a folder ingested, and whoever has files alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.trees import draw
 
 COMMANDS = [
     shlex.split(line.removeprefix("$ "), comments=True)
-    for line in (ROOT / "README.md").read_text().split("### Your own detector's scores")[1].split("```")[1].splitlines()
+    for line in (ROOT / "docs/your_scores.md").read_text().split("```")[1].splitlines()
     if line.startswith("$ ")
 ]
 DETECTORS = {"dire": 0.8, "npr": 2.0}
@@ -31,7 +31,7 @@ def listed(names: list[str], fakes: int, seed: int) -> pl.DataFrame:
     return frame.with_columns(score=pl.Series(1 / (1 + np.exp(-rng.normal(labels - 0.5, 1)))))
 
 
-def test_readmes_commands_work_in_a_project(project: Path, copy_of: Callable[[Path], Path]) -> None:
+def test_the_pages_commands_work_in_a_project(project: Path, copy_of: Callable[[Path], Path]) -> None:
     copy = copy_of(project)
     tested = pl.read_parquet(copy / "artifacts/corpus/samples.parquet").filter(split="test")
     files = pl.read_parquet(copy / "artifacts/corpus/images.parquet").join(tested, on="image_id").sort("path")

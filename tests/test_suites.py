@@ -1,8 +1,10 @@
-"""The registry: what it counts, how it finds a folder, which faults it reports, and its page."""
+"""The registry: what it counts, how it finds a folder, which faults it reports, and its pages."""
 
 from __future__ import annotations
 
 import copy
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from typer.testing import CliRunner
 from nsnet.cli.suites import app
 from nsnet.params import Params
 from nsnet.suites import FOLDER, Registry, build_registry, protocols, suite, suites
-from nsnet.suites.page import page
+from nsnet.suites.page import BY_HAND, OVERVIEW, pages, write_pages
 from tests.conftest import ROOT
 
 GAN_HALF = {"progan", "cyclegan", "biggan", "stylegan", "gaugan", "stargan"} | (
@@ -199,16 +201,25 @@ def test_faults_of_fields_name_their_place() -> None:
         assert part in str(caught.value)
 
 
-def test_page_is_what_the_registry_says() -> None:
-    assert (ROOT / "docs" / "suites.md").read_text(encoding="utf-8") == page()
-    assert "nsnet suites page > docs/suites.md" in page().splitlines()[0]
-    # The page names every suite, generator and training set.
-    for found in suites().values():
-        assert f"## {found.title}" in page()
-        assert all(f"| {key} |" in page() for key in (*found.generators, *found.training_sets))
+def test_pages_are_what_the_registry_says(tmp_path: Path) -> None:
+    folder = ROOT / "docs/suites"
+    assert {file.stem for file in folder.glob("*.md")} == {OVERVIEW, *suites(), *protocols()}
+    for name, text in pages().items():
+        made, mark, by_hand = (folder / f"{name}.md").read_text(encoding="utf-8").partition(BY_HAND)
+        assert made.strip() == text.strip() and "nsnet suites pages docs/suites" in made.splitlines()[0]
+        # Every suite says against what it was checked, and how its page changed.
+        assert name not in suites() or (mark and "## Checked against" in by_hand and "## Changes" in by_hand)
+    shutil.copytree(folder, tmp_path / "suites")
+    assert len(write_pages(tmp_path / "suites")) == len(pages())
+    for file in folder.glob("*.md"):
+        assert (tmp_path / "suites" / file.name).read_bytes() == file.read_bytes()
+    # The pages name every suite, generator and training set.
+    for key, found in suites().items():
+        assert f"[{key}]({key}.md)" in pages()[OVERVIEW] and f"# {found.title}\n" in pages()[key]
+        assert all(f"| {each} |" in pages()[key] for each in (*found.generators, *found.training_sets))
 
 
-def test_commands() -> None:
+def test_commands(tmp_path: Path) -> None:
     runner = CliRunner()
     listed = runner.invoke(app, ["list"])
     assert listed.exit_code == 0 and all(name in listed.output for name in (*suites(), *protocols()))
@@ -218,8 +229,9 @@ def test_commands() -> None:
         assert shown.exit_code == 0 and set(found.generators) <= starts
     forty = runner.invoke(app, ["show", "paper40"]).output
     assert "our reading" in forty and "sdv1_5" in forty
-    assert runner.invoke(app, ["page"]).output == page()
+    written = runner.invoke(app, ["pages", str(tmp_path / "made")])
+    assert f"{len(pages())} pages in" in written.output and len(list((tmp_path / "made").iterdir())) == len(pages())
     wrong = runner.invoke(app, ["show", "paper4"])
     assert wrong.exit_code == 1 and "did you mean paper40" in wrong.output and "Known: aigcdetect" in wrong.output
-    for command in ("list", "show", "page"):
+    for command in ("list", "show", "pages"):
         assert f"nsnet suites {command}" in runner.invoke(app, [command, "--help"]).output

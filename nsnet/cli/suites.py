@@ -105,16 +105,18 @@ def published(
 
 
 @app.command()
-def page() -> None:
-    """Print the registry as a Markdown page.
+def pages(folder: Annotated[Path, typer.Argument(help="Folder of the pages.")] = Path("docs/suites")) -> None:
+    """Write the registry as Markdown pages, one a suite; what is written by hand at their ends stays.
 
     Example:
 
-      nsnet suites page > docs/suites.md
+      nsnet suites pages docs/suites
     """
-    from nsnet.suites.page import page
+    from nsnet.suites.page import write_pages
 
-    print(page(), end="")
+    with clear_errors():
+        files = write_pages(folder)
+    print(f"{len(files)} pages in {folder}")
 
 
 def _print_text(lines: list[str]) -> None:
