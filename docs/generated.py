@@ -22,7 +22,19 @@ from nsnet.evaluation.contracts import ExternalRuns
 from nsnet.lab.simulators import simulators
 from nsnet.params import load_params
 from nsnet.reporting.catalogue import BUILD
-from nsnet.reporting.views import CURRENT, KEPT, SETTINGS, TABLES, create_settings, create_views, macros, views
+from nsnet.reporting.columns import described
+from nsnet.reporting.published.contracts import Published
+from nsnet.reporting.views import (
+    CURRENT,
+    KEPT,
+    SETTINGS,
+    TABLES,
+    create_published,
+    create_settings,
+    create_views,
+    macros,
+    views,
+)
 from nsnet.suites import suites
 from nsnet.suites.page import write_pages
 from nsnet.training.contracts import Runs
@@ -46,18 +58,21 @@ def dictionary() -> str:
     """The page of all tables, views and macros."""
     with _empty_catalogue() as connection:
         names = {
-            "Tables": [*map(table_name, TABLES), "settings", "build"],
+            "Tables": [*map(table_name, TABLES), "published", "settings", "build"],
             "Views": sorted(views()),
             "Macros": sorted(macros()),
         }
         parts = [HEAD, *(_contents(title, each) for title, each in names.items()), "## Tables\n"]
         parts += [_table(connection, kind) for kind in TABLES]
+        said = {name: facts.description or "" for name, facts in Published.to_schema().columns.items()}
+        words = f"### published\n\n{inspect.getdoc(Published)}\n\nComes with nsnet: no stage makes it.\n"
+        parts += [words, _columns(connection, "published", said)]
         parts += ["### settings\n\nWhat the evaluation was asked for.\n", _columns(connection, "settings", SETTINGS)]
         parts += ["### build\n\nWhat the catalogue was built with, and when.\n", _columns(connection, "build", BUILD)]
         parts.append("## Views\n\nOne file of SQL each in `nsnet/reporting/sql/`.\n")
         for name, view in sorted(views().items()):  # the order of use is not the same in every process
-            kinds = ", ".join(f"`{column}` {kind}" for column, kind in _described(connection, name).items())
-            parts.append(f"### {name}\n\n{view.comment}.\n\n{kinds}\n")
+            what = {column: described(name, column) for column in _types(connection, name)}
+            parts.append(f"### {name}\n\n{view.comment}.\n\n{_columns(connection, name, what)}")
     parts.append("## Macros\n\nAggregates of any rows; one file of SQL each in `nsnet/reporting/sql/macros/`.\n")
     for name, macro in sorted(macros().items()):
         parameters = re.search(r"\(([^)]*)\) AS", macro.sql)
@@ -74,6 +89,7 @@ def _empty_catalogue() -> duckdb.DuckDBPyConnection:
         extra += ", NULL::DOUBLE AS seconds" if kind is Runs else ""
         connection.execute(f"CREATE TABLE {table_name(kind)} AS SELECT *{extra} FROM rows")
         connection.unregister("rows")
+    create_published(connection)
     create_settings(connection, load_params(ROOT / "params.yaml").evaluate)
     columns = ", ".join(f"NULL::{'TIMESTAMP' if name == 'built_at' else 'VARCHAR'} AS {name}" for name in BUILD)
     connection.execute(f"CREATE TABLE build AS SELECT {columns}")
@@ -81,13 +97,13 @@ def _empty_catalogue() -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _described(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+def _types(connection: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
     """Types by column."""
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE {name}").fetchall()}
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, name: str, what: dict[str, str]) -> str:
-    types = _described(connection, name)
+    types = _types(connection, name)
     rows = [{"column": column, "type": types[column], "what it is": what.get(column, "")} for column in types]
     return markdown_table(pl.DataFrame(rows))
 
