@@ -48,7 +48,7 @@ test: env  ## Run linter, type checker and tests
 	ruff format --check
 	mypy
 	lint-imports
-	pytest
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile  # two cores: two workers of one thread each
 
 docs: env  ## Make the pages a site, in site/; warnings are errors
 	mkdocs build --strict

@@ -47,10 +47,13 @@ DRAWS, TRAINED, RANK, BATCH = 12, 6, 64, 16
 # Student's t for twelve draws.
 T = 2.201
 
-pytestmark = pytest.mark.skipif(
-    not BENCH.exists() or any(importlib.util.find_spec(name) is None for name in PACKAGES),
-    reason="no real bench, or no nsnet[real]",
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not BENCH.exists() or any(importlib.util.find_spec(name) is None for name in PACKAGES),
+        reason="no real bench, or no nsnet[real]",
+    ),
+]
 
 
 def pictures() -> Iterator[dict[str, object]]:

@@ -90,7 +90,7 @@ def evaluate_runs(
         for group in groups_of(exams.contests, str(place[0]), judged):
             for metric in METRICS:
                 summaries = summaries_of(trained, drawn, group, metric, settings)
-                labels = common | {"suite": group.table, "group": group.name, "metric": metric}
+                labels: Row = common | {"suite": group.table, "group": group.name, "metric": metric}
                 labels |= {"n_generators": len(group.members), "n_clusters": group.units.n_clusters}
                 rows[1].extend(labels | row for row in mean_rows(summaries))
                 if metric in COMPARED and group.name in (HELD_OUT, IN_DOMAIN):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 
 import altair as alt
 import polars as pl
 
 ROW = 17  # pixels of a line of text
-RED_TO_BLUE = "redblue"
-WIDE = "container"
+RED_TO_BLUE: Final = "redblue"
+WIDE: Final = "container"
+
+Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 
 def rounded(rows: pl.DataFrame) -> pl.DataFrame:
@@ -26,7 +29,7 @@ def dots(
     elsewhere: bool = False,
     domain: tuple[float, float] = (0.4, 1.0),
     title: str,
-) -> alt.LayerChart:
+) -> Chart:
     """A figure with its 95 % interval at each place, and thin the interval for another generator.
 
     Args:
@@ -47,7 +50,7 @@ def dots(
     least, most = (rows[name].drop_nulls().to_list() for name in (low, high))
     scale = alt.Scale(domain=[min(domain[0], *least), max(domain[1], *most)], nice=False)
     lines = list(dict.fromkeys(rows[place]))
-    encoding = {"y": alt.Y(place, type="nominal", sort=lines, title=None)}
+    encoding: dict[str, Any] = {"y": alt.Y(place, type="nominal", sort=lines, title=None)}
     names = list(dict.fromkeys(rows[colour])) if colour else []
     if colour:
         legend = alt.Legend(orient="bottom", columns=2, title=None, labelLimit=320)
@@ -64,9 +67,7 @@ def dots(
     return alt.layer(*layers).properties(width=WIDE, height=max(40, height))
 
 
-def heat_map(
-    rows: pl.DataFrame, across: str, down: str, value: str, middle: float, details: Sequence[str]
-) -> alt.Chart:
+def heat_map(rows: pl.DataFrame, across: str, down: str, value: str, middle: float, details: Sequence[str]) -> Chart:
     """A figure for each pair, its interval on hover: red below the middle, blue above.
 
     Args:
@@ -94,7 +95,7 @@ def heat_map(
     )
 
 
-def histogram(rows: pl.DataFrame, title: str) -> alt.Chart:
+def histogram(rows: pl.DataFrame, title: str) -> Chart:
     """Shares of scores in bins, by label and detector, one below another.
 
     Args:
@@ -119,7 +120,7 @@ def histogram(rows: pl.DataFrame, title: str) -> alt.Chart:
     )
 
 
-def reliability(rows: pl.DataFrame) -> alt.LayerChart:
+def reliability(rows: pl.DataFrame) -> Chart:
     """Share of fakes against the mean score of a bin: on the diagonal a detector means what it says.
 
     Args:
@@ -147,7 +148,7 @@ def reliability(rows: pl.DataFrame) -> alt.LayerChart:
     return alt.layer(diagonal.encode(x=x, y=y), points.encode(x=x, y=y)).properties(width=WIDE, height=320)
 
 
-def spectrum(rows: pl.DataFrame) -> alt.Chart:
+def spectrum(rows: pl.DataFrame) -> Chart:
     """Singular values of the captions on a log axis; those kept out of the null space are filled.
 
     Args:
@@ -173,7 +174,7 @@ def spectrum(rows: pl.DataFrame) -> alt.Chart:
     )
 
 
-def map_of(rows: pl.DataFrame, colour: str) -> alt.Chart:
+def map_of(rows: pl.DataFrame, colour: str) -> Chart:
     """Pictures as points: near ones have features that are alike in the two main directions.
 
     Args:
@@ -196,7 +197,7 @@ def map_of(rows: pl.DataFrame, colour: str) -> alt.Chart:
     )
 
 
-def change(rows: pl.DataFrame, title: tuple[str, str]) -> alt.LayerChart:
+def change(rows: pl.DataFrame, title: tuple[str, str]) -> Chart:
     """Figures of two runs against each other: on the diagonal nothing has moved.
 
     Args:
@@ -206,7 +207,7 @@ def change(rows: pl.DataFrame, title: tuple[str, str]) -> alt.LayerChart:
     Returns:
         The chart.
     """
-    least = min(0.4, *(rows[name].min() for name in ("before", "now")))
+    least = min(0.4, *rows["before"], *rows["now"])
     scale = alt.Scale(domain=[least, 1.0], nice=False)
     ends = pl.DataFrame({"before": [least, 1.0], "now": [least, 1.0]})
     x = alt.X("before", type="quantitative", title=title[0], scale=scale)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import altair as alt
 import duckdb
 import polars as pl
 
@@ -14,15 +13,13 @@ from nsnet.features.conditions import CLEAN
 from nsnet.reporting.report import charts
 from nsnet.reporting.report.gallery import Mistake
 
-Chart = alt.Chart | alt.LayerChart
-
 
 @dataclass(frozen=True)
 class Figure:
     """A chart, the words below it, and what a reader who cannot see it is told."""
 
     name: str
-    chart: Chart
+    chart: charts.Chart
     caption: str
 
     @property
