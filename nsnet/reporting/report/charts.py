@@ -8,6 +8,7 @@ from typing import Any, Final
 import altair as alt
 import polars as pl
 
+DIGITS = 4
 ROW = 17  # pixels of a line of text
 RED_TO_BLUE: Final = "redblue"
 WIDE: Final = "container"
@@ -17,7 +18,7 @@ Chart = alt.Chart | alt.LayerChart | alt.FacetChart
 
 def rounded(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows with floats to four digits: what a reader sees, and a page of half the size."""
-    return rows.with_columns(pl.selectors.float().round(4))
+    return rows.with_columns(pl.selectors.float().round(DIGITS))
 
 
 def dots(
@@ -59,10 +60,10 @@ def dots(
     shown = [name for name in (place, colour, value, f"{value}_low", f"{value}_high", low, high) if name]
     base = alt.Chart(rounded(rows)).encode(**encoding, tooltip=list(dict.fromkeys(shown)))
     at = alt.X(value, type="quantitative", scale=scale, title=title)
-    near = base.mark_rule(strokeWidth=2).encode(x=alt.X(f"{value}_low", type="quantitative"), x2=f"{value}_high")
+    near = base.mark_rule(strokeWidth=2).encode(x=alt.X(f"{value}_low", type="quantitative", scale=scale), x2=f"{value}_high")
     layers = [near, base.mark_point(filled=True, size=42, opacity=1).encode(x=at)]
     if elsewhere:
-        layers.insert(0, base.mark_rule(strokeWidth=0.8).encode(x=alt.X(low, type="quantitative"), x2=high))
+        layers.insert(0, base.mark_rule(strokeWidth=0.8).encode(x=alt.X(low, type="quantitative", scale=scale), x2=high))
     height = (ROW * max(1, len(names)) * 0.75 + 4) * len(lines)
     return alt.layer(*layers).properties(width=WIDE, height=max(40, height))
 
@@ -157,7 +158,8 @@ def spectrum(rows: pl.DataFrame) -> Chart:
     Returns:
         The chart.
     """
-    shown = rows.filter(pl.col("singular_value") > 0).with_columns(
+    # What rounds to nothing has no place on a log axis.
+    shown = rows.filter(pl.col("singular_value") >= 10**-DIGITS).with_columns(
         direction=pl.col("k") + 1, part=pl.when("retained").then(pl.lit("removed")).otherwise(pl.lit("kept"))
     )
     return (

@@ -8,7 +8,8 @@ function colours() {
   return {
     background: null, view: { stroke: line }, title: { color: ink },
     axis: { labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, labelLimit: 210 },
-    legend: { labelColor: ink, titleColor: ink }, font: "system-ui, sans-serif",
+    rule: { color: ink }, point: { color: dark.matches ? "#90cdf4" : "#2b6cb0" },
+    legend: { labelColor: ink, titleColor: ink, symbolBaseStrokeColor: ink }, font: "system-ui, sans-serif",
     range: { category: dark.matches ? ["#90cdf4", "#f6ad55", "#a0aec0", "#68d391", "#d6bcfa", "#fc8181"]
                                     : ["#2b6cb0", "#c05621", "#4a5568", "#2f855a", "#6b46c1", "#c53030"] },
   };
