@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import nsnet
+from nsnet.cli.checks import app as checks_app
 from nsnet.cli.data import app as data_app
 from nsnet.cli.detectors import app as detectors_app
 from nsnet.cli.features import app as features_app
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True)
 app.add_typer(prediction_app)
 app.add_typer(pictures_app)
 app.add_typer(report_app)
+app.add_typer(checks_app)
 app.add_typer(detectors_app, name="detectors")
 app.add_typer(lab_app, name="lab")
 app.add_typer(suites_app, name="suites")
@@ -171,38 +173,3 @@ def mend() -> None:
         root = known_project().root
         for sentence in [*mend_lock(root), *mend_listings(root)]:
             print(sentence)
-
-
-@app.command()
-def verify(
-    against: Annotated[Path, typer.Option(help="Folder of committed tables.")],
-    revision: Annotated[
-        str, typer.Option(help="Commit whose tables count where git tracks them; else they count as they lie.")
-    ] = "HEAD",
-) -> None:
-    """Compare the last `dvc repro` with committed tables: every figure must lie within the interval given there.
-
-    Figures that do not are listed, and so are rows on one side only; the command then fails.
-
-    Examples:
-
-      nsnet verify --against tables/
-
-      nsnet verify --against tables/ --revision v1
-    """
-    from nsnet.core.settings import load_section
-    from nsnet.evaluation.settings import Evaluate
-    from nsnet.reporting.verification import verify
-    from nsnet.reporting.views import open_tables
-
-    with clear_errors():
-        paths = known_project()
-        settings = load_section(paths.params, "evaluate", Evaluate)
-        with open_tables(paths, paths, settings) as connection:
-            verification = verify(connection, against, revision)
-    if verification.findings:
-        columns = ["figure", "committed", "interval", "this run"]
-        print_table(columns, ((row.figure, row.committed, row.interval, row.value) for row in verification.findings))
-    print(f"{verification.compared} figures compared with {verification.source}: {len(verification.findings)} differ")
-    if verification.findings:
-        raise typer.Exit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from nsnet.core.contracts import table_name
+from nsnet.core.contracts import Table, table_name
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar
@@ -67,22 +67,35 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
     provenance = {"code_checksum": evaluation_checksum(settings), "data_checksum": pictures_checksum(contests)}
     with bar("evaluate", everyone.height * len(settings.conditions)) as advance:
         evaluation = evaluate_runs(everyone, exams, predictions, settings, provenance, advance)
-    for kind, frame in (
-        (ExternalRuns, external.runs),
-        (Predictions, predictions),
-        (Results, evaluation.results),
-        (Means, evaluation.means),
-        (Differences, evaluation.differences),
-        (ConditionShifts, evaluation.shifts),
-        (RealSources, evaluation.real_sources),
-        (FlipRate, flip_rates(everyone, exams, predictions, settings)),
-    ):
+    flips = flip_rates(everyone, exams, predictions, settings)
+    scores: tuple[tuple[type[Table], pl.DataFrame], ...] = ((ExternalRuns, external.runs), (Predictions, predictions))
+    for kind, frame in (*scores, *tables_of(evaluation, flips)):
         write_table(kind, frame, paths.table(kind))
     if own:
         results = evaluation.results.join(runs.select("run_id"), on="run_id", how="semi", maintain_order="left")
         kept = ((Predictions, scored), (Results, results))
         keep_evaluations(paths.run_store, [(table_name(kind), frame) for kind, frame in kept])
     return evaluation
+
+
+def tables_of(evaluation: Evaluation, flips: pl.DataFrame) -> tuple[tuple[type[Table], pl.DataFrame], ...]:
+    """What is made of predictions, by contract.
+
+    Args:
+        evaluation: from `evaluate_runs`.
+        flips: from `flip_rates`.
+
+    Returns:
+        Contracts and their tables.
+    """
+    return (
+        (Results, evaluation.results),
+        (Means, evaluation.means),
+        (Differences, evaluation.differences),
+        (ConditionShifts, evaluation.shifts),
+        (RealSources, evaluation.real_sources),
+        (FlipRate, flips),
+    )
 
 
 def evaluation_checksum(settings: Evaluate) -> str:

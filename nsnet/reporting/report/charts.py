@@ -60,10 +60,17 @@ def dots(
     shown = [name for name in (place, colour, value, f"{value}_low", f"{value}_high", low, high) if name]
     base = alt.Chart(rounded(rows)).encode(**encoding, tooltip=list(dict.fromkeys(shown)))
     at = alt.X(value, type="quantitative", scale=scale, title=title)
-    near = base.mark_rule(strokeWidth=2).encode(x=alt.X(f"{value}_low", type="quantitative", scale=scale), x2=f"{value}_high")
-    layers = [near, base.mark_point(filled=True, size=42, opacity=1).encode(x=at)]
+
+    def from_to(start: str, end: str, width: float) -> alt.Chart:
+        x = alt.X(start, type="quantitative", scale=scale)
+        return base.mark_rule(strokeWidth=width).encode(x=x, x2=end)
+
+    layers = [
+        from_to(f"{value}_low", f"{value}_high", 2),
+        base.mark_point(filled=True, size=42, opacity=1).encode(x=at),
+    ]
     if elsewhere:
-        layers.insert(0, base.mark_rule(strokeWidth=0.8).encode(x=alt.X(low, type="quantitative", scale=scale), x2=high))
+        layers.insert(0, from_to(low, high, 0.8))
     height = (ROW * max(1, len(names)) * 0.75 + 4) * len(lines)
     return alt.layer(*layers).properties(width=WIDE, height=max(40, height))
 
