@@ -112,6 +112,7 @@ def figures(text: str) -> Iterator[tuple[tuple[str, ...], float, float, float]]:
                     yield (*words, row[1], column), value, low, high
 
 
+@pytest.mark.slow
 def test_the_page_shows_what_the_lab_says() -> None:
     """On any machine: every figure lies inside the interval that the page gives, as `nsnet verify` asks of tables."""
     if not (ROOT / "artifacts/evaluate").exists():

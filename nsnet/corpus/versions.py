@@ -72,7 +72,8 @@ def differences(root: Path, revision: str, deep: bool = False) -> Changes:
     words = ("diff", "--json", revision, "--targets", "data")
     if not deep:
         return json.loads(_dvc(root, *words) or "{}")
-    with TemporaryDirectory() as memory:
+    # DVC may still be writing there when it has answered.
+    with TemporaryDirectory(ignore_cleanup_errors=True) as memory:
         return json.loads(_dvc(root, *words, environment={"DVC_SITE_CACHE_DIR": memory}) or "{}")
 
 
