@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import typer
@@ -93,6 +94,36 @@ def test_query_only_reads_the_catalogue(project: Path, sql: str, message: str) -
 def test_every_example_answers_within_the_limits(project: Path, example: Path) -> None:
     answer = run(project, "nsnet", "query", example.read_text(encoding="utf-8"), "--format", "json").stdout
     assert json.loads(answer)
+
+
+def test_nearest_pictures_are_numpys(project: Path) -> None:
+    sql = (EXAMPLES / "nearest_pictures.sql").read_text(encoding="utf-8")
+    rows = json.loads(run(project, "nsnet", "query", sql, "--format", "json").stdout)
+    tables = {
+        name: pl.read_parquet(project / f"artifacts/{name}.parquet") for name in ("corpus/images", "corpus/samples")
+    }
+    tested = tables["corpus/samples"].filter(split="test").unique("image_id")
+    files = tables["corpus/images"].filter(status="used").join(tested, on="image_id").sort("path")
+    features = pl.read_parquet(project / "artifacts/features/features.parquet").filter(
+        condition="clean", view="crop", draw=0
+    )
+    shown = files.join(features, on="image_id", maintain_order="left")
+    unit = shown["feature"].to_numpy().astype(np.float64)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    apart = 1 - unit @ unit[0]
+    order = np.lexsort((np.arange(len(apart)), apart.round(4)))[:6]
+    assert rows[0]["path"] == shown["path"][0] and len(rows) == 6
+    # float32 products of 128 terms, and four digits shown.
+    assert [row["distance"] for row in rows] == pytest.approx(sorted(apart)[:6], abs=2e-4)
+    assert {row["path"] for row in rows[:3]} <= {shown["path"][int(place)] for place in order}
+
+
+def test_the_pages_python_reads_the_catalogue(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [block] = re.findall(r"```python\n(.*?)```", (ROOT / "docs/queries.md").read_text(encoding="utf-8"), flags=re.S)
+    monkeypatch.chdir(project)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["frame"].columns == ["detector", "acc"] and not names["frame"].is_empty()
 
 
 def test_parquet_needs_a_file(project: Path) -> None:

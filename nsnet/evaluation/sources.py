@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,15 @@ from nsnet.core.paths import Paths
 from nsnet.core.provenance import digest
 from nsnet.corpus.contracts import Images
 from nsnet.detectors.protocol import Needs
-from nsnet.features.backbone import Backbone
 from nsnet.features.conditions import Condition
 from nsnet.features.contracts import Features
 from nsnet.features.matrices import FeatureReader
 from nsnet.features.pictures import PictureSource
 from nsnet.features.pixels import PixelStore
 from nsnet.features.views import ViewSettings
+
+if TYPE_CHECKING:  # takes seconds, and few detectors need a tower
+    from nsnet.features.backbone import Backbone
 
 # Pictures held at once: 12 MB of features at d = 768, 20 MB of pixels at 224.
 BATCH = {"features": 4096, "pixels": 128}

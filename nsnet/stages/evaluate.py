@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from functools import partial
+from typing import TYPE_CHECKING
 
-from nsnet.core.device import best_device
 from nsnet.core.files import atomic_path
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
@@ -15,10 +14,19 @@ from nsnet.evaluation.assessment import evaluate, headline
 from nsnet.evaluation.contracts import ExternalRuns
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
-from nsnet.features.backbone import load_backbone
 from nsnet.features.conditions import choose
 from nsnet.features.settings import Backbone, Conditions
 from nsnet.training.contracts import Runs
+
+if TYPE_CHECKING:
+    from nsnet.features.backbone import Backbone as Tower
+
+
+def _tower(section: Backbone) -> Tower:
+    from nsnet.core.device import best_device
+    from nsnet.features.backbone import load_backbone  # takes seconds, and few detectors need it
+
+    return load_backbone(section, best_device())
 
 
 def main() -> None:
@@ -31,7 +39,7 @@ def main() -> None:
     names = [*settings.conditions, *runs["train_condition"].unique().sort()]
     known = {condition.name: condition for condition in choose(names, conditions)}
     with cost(paths.cost("evaluate")):
-        source = ScoringSource(paths, paths.data, known, partial(load_backbone, section, best_device()))
+        source = ScoringSource(paths, paths.data, known, lambda: _tower(section))
         evaluation = evaluate(paths, paths, settings, source)
         with atomic_path(paths.metrics) as temporary:
             temporary.write_text(json.dumps(headline(evaluation.means), indent=2) + "\n", encoding="utf-8")
