@@ -16,7 +16,7 @@ from nsnet.profiles import FOLDER, profile_names, use_profile
 from tests.conftest import ROOT, run
 
 
-@pytest.mark.parametrize("name", ["full", "paper", "plug", "second"])
+@pytest.mark.parametrize("name", ["conditions", "full", "paper", "plug", "second"])
 def test_a_profile_changes_what_it_names_and_nothing_else(name: str, tmp_path: Path) -> None:
     shutil.copy(ROOT / "params.yaml", tmp_path)
     changed = use_profile(name, tmp_path / "params.yaml")

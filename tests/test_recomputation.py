@@ -10,7 +10,10 @@ import pytest
 
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
-from nsnet.evaluation.contracts import Means, Predictions
+from nsnet.corpus.contracts import Samples
+from nsnet.evaluation.assessment import pictures_checksum
+from nsnet.evaluation.contests import contests_of
+from nsnet.evaluation.contracts import Means, Predictions, Results
 from nsnet.evaluation.recomputation import first_difference, recomputed_tables
 from nsnet.reporting.catalogue import build_catalog
 from tests.conftest import run
@@ -19,7 +22,9 @@ from tests.synthetic import SETTINGS, write_project
 
 @pytest.fixture
 def paths(tmp_path: Path) -> Paths:
-    write_project(paths := Paths(tmp_path))
+    found = write_project(paths := Paths(tmp_path))
+    checksum = pictures_checksum(contests_of(read_table(Samples, paths.table(Samples))))
+    write_table(Results, found.results.with_columns(data_checksum=pl.lit(checksum)), paths.table(Results))
     return paths
 
 
