@@ -34,7 +34,7 @@ repro-plug: env  ## Plug and play: four kinds of detectors on the lab CLIP in pl
 	  nsnet init $$name --profile $$name --update && \
 	  (cd $$name && dvc config core.no_scm true && dvc repro && nsnet leaderboard) || exit 1; done
 
-repro-conditions: env  ## Pictures shown in 23 ways, in conditions/: what each costs, what training on it gains, what flips (half an hour)
+repro-conditions: env  ## Pictures shown in 23 ways, in conditions/: what each costs, what training on it gains, what flips (a quarter of an hour)
 	nsnet init conditions --profile conditions --update
 	cd conditions && dvc config core.no_scm true && dvc repro && nsnet leaderboard
 

@@ -3,5 +3,5 @@ SELECT training_set AS "trained on", condition, detector, within(acc, acc_low, a
        within(auroc_matched, auroc_matched_low, auroc_matched_high) AS "AUROC, minus trained as it is"
 FROM 'conditions/tables/robustness.csv'
 WHERE train_condition = condition AND condition <> 'clean'
-  AND detector IN ('cnn-control', 'univfd', 'univfd+cross-modal', 'nsnet')
+  AND detector IN ('univfd', 'univfd+cross-modal', 'nsnet')
 ORDER BY training_set DESC, condition, detector
