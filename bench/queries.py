@@ -27,7 +27,7 @@ ASKED = {
     "worst_mistakes of a detector": "FROM worst_mistakes WHERE detector = 'nsnet' AND rank <= 10",
 }
 BASELINE = """
-    SELECT r.training_set, r.detector, s.generator, balanced_accuracy(s.label, p.score) AS acc, auroc(s.label, p.score)
+    SELECT r.training_set, r.detector, s.generator, balanced_accuracy(s.label, p.score, 0.5), auroc(s.label, p.score)
     FROM predictions p
     JOIN runs r USING (run_id)
     JOIN (SELECT DISTINCT image_id, generator, label FROM samples WHERE split = 'test') s USING (image_id)
@@ -51,7 +51,7 @@ def main() -> None:
     if not source.exists():
         raise SystemExit(f"{source} does not exist: run `make repro` first")
     with tempfile.TemporaryDirectory() as folder:
-        database = shutil.copy(source, Path(folder) / "large.duckdb")
+        database = Path(shutil.copy(source, Path(folder) / "large.duckdb"))
         with duckdb.connect(str(database)) as connection:
             [(count,)] = connection.execute("SELECT count(*) FROM predictions").fetchall()
             connection.execute(

@@ -130,19 +130,21 @@ def _write_plots(
     connection: duckdb.DuckDBPyConnection, paths: Paths, trained: Paths, settings: Evaluate, flag_auc: float
 ) -> None:
     rows = connection.sql("FROM per_generator WHERE metric = 'acc'").pl()
+    world = origin_of(connection).partition(":")[0]
+    world = "LAB, simulated" if world == "LAB" else world
     for place in training_sets(connection):
         suffix, words = label(*place)
         mine = rows.filter(training_set=place[0], train_condition=place[1])
         for (suite, condition), part in mine.partition_by("suite", "condition", as_dict=True).items():
             shown = "" if condition == settings.conditions[0] else f"_{condition}"
-            title = f"{suite}: {words}" + (f", tested {condition}" if shown else "")
+            title = f"{world}: {suite}, {words}" + (f", tested {condition}" if shown else "")
             target = safe_path(paths.tables / "plots", f"generators_{suite}_{suffix}{shown}", suffix=".svg")
             generators_plot(part, settings.shown, title, target)
     shifted = connection.sql("FROM robustness").pl()
     if shifted["condition"].n_unique() > 1:
         for (suite, training_set), part in shifted.partition_by("suite", "training_set", as_dict=True).items():
             target = safe_path(paths.tables / "plots", f"conditions_{suite}_{training_set}", suffix=".svg")
-            conditions_plot(part, settings.shown, f"{suite}: trained on {training_set}", target)
+            conditions_plot(part, settings.shown, f"{world}: {suite}, trained on {training_set}", target)
     bias = connection.sql("FROM bias_audit").pl()
     if bias.is_empty():  # scores were ranked by what their files say: no picture and no caption was read
         return
