@@ -43,12 +43,13 @@ repro-real: env  ## Real pictures in real/: sd-samples, imagenet-sample-images a
 	nsnet init real --profile real-small --data "$(DATA)" --update
 	cd real && dvc config core.no_scm true && dvc repro tables catalog && nsnet leaderboard
 
+# Two cores: two workers of one thread each; a file's tests stay together, as they share what they set up.
 test: env  ## Run linter, type checker and tests
 	ruff check
 	ruff format --check
 	mypy
 	lint-imports
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile  # two cores: two workers of one thread each
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
 
 docs: env  ## Make the pages a site, in site/; warnings are errors
 	mkdocs build --strict

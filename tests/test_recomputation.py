@@ -15,7 +15,6 @@ from nsnet.evaluation.assessment import pictures_checksum
 from nsnet.evaluation.contests import contests_of
 from nsnet.evaluation.contracts import Means, Predictions, Results
 from nsnet.evaluation.recomputation import first_difference, recomputed_tables
-from nsnet.reporting.catalogue import build_catalog
 from tests.conftest import run
 from tests.synthetic import SETTINGS, write_project
 
@@ -78,17 +77,10 @@ def test_a_project_is_verified_and_damage_is_named(project: Path, tmp_path: Path
     file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     detector = next(here.detectors.glob("*.safetensors"))
     detector.unlink()
+    both = run(copy, "nsnet", "verify", "--run", "univfd", "--against", "tables", check=False)
+    assert both.returncode == 2 and "name one" in both.stderr
     broken = run(copy, "nsnet", "check-integrity", check=False)
     assert broken.returncode == 1 and f"{detector.name} is gone" in broken.stdout
     assert f"{file.name} has sha256" in broken.stdout
     assert "table predictions: the catalogue is not of these files" in broken.stdout
     assert broken.stdout.count("1 faults") == 3
-
-
-def test_arrays_of_the_catalogue_are_the_lists_of_the_files(paths: Paths) -> None:
-    from nsnet.reporting.catalogue import open_read_only
-    from nsnet.reporting.integrity import _tables
-
-    build_catalog(paths, SETTINGS)
-    with open_read_only(paths.database) as connection:
-        assert set(_tables(connection, paths)) == {""}

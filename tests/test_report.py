@@ -19,10 +19,11 @@ from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.corpus.contracts import Samples
 from nsnet.features.contracts import Features
+from nsnet.reporting.report import charts
 from nsnet.reporting.report.gallery import mistakes
 from nsnet.reporting.report.maps import feature_maps
 from nsnet.reporting.report.page import Report, make_report, page_of, write_files, write_page
-from nsnet.reporting.report.sections import Section
+from nsnet.reporting.report.sections import Figure, Section, panels
 from nsnet.reporting.views import open_tables
 from nsnet.reporting.writing import write_tables
 from nsnet.training.contracts import Runs
@@ -175,14 +176,41 @@ def test_the_gallery_shows_files_that_are_there(paths: Paths, tmp_path: Path) ->
     assert all(one.picture.startswith("data:image/webp;base64,") and one.view != one.picture for one in found)
 
 
-def test_names_are_text(report: Report) -> None:
+def test_names_are_text() -> None:
     hostile = '</script><script>alert("x")</script>'
-    table = pl.DataFrame({"detector": [hostile], "acc": [0.5]})
-    [figure] = report.sections[0].figures[:1]
-    figure.chart.properties(title=hostile)
-    section = Section("leaderboard", hostile, hostile, [], table)
+    points = pl.DataFrame({"x": [0.0], "y": [0.0], "label": [hostile], "content": ["with"], "generator": [hostile]})
+    figure = Figure("hostile", charts.map_of(points, "label"), hostile)
+    section = Section("hostile", hostile, hostile, [figure], pl.DataFrame({"detector": [hostile], "acc": [0.5]}))
     text = page_of(Report(hostile, hostile, hostile, [section]))
     assert hostile not in text and "&lt;/script&gt;" in text
+    # In the chart's JSON too, which stands in a script element, and is still what it was.
+    [embedded] = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', text, re.S)
+    assert "<" not in embedded and json.loads(embedded) == figure.spec
+    [data] = figure.spec["datasets"].values()
+    assert data[0]["label"] == hostile
+
+
+def test_suites_and_conditions_have_charts_of_their_own() -> None:
+    """A name must do as an address and as a file: no space, no comma; no chart mixes suites."""
+    rows = pl.DataFrame(
+        {"suite": ["a", "b", "a", "a"], "training_set": "six", "train_condition": ["clean", "clean", "jpeg", "clean"]}
+    )
+    found = [(name, words, part.height) for name, words, part in panels(rows)]
+    assert found == [
+        ("a-six", "a, trained on six", 2),
+        ("b-six", "b, trained on six", 1),
+        ("a-six_jpeg", "a, trained on six, jpeg", 1),
+    ]
+    assert [name for name, _, _ in panels(rows.drop("suite", "train_condition"))] == ["six"]
+
+
+def test_a_project_without_clean_pictures_shows_what_it_tests(paths: Paths) -> None:
+    settings = SETTINGS.model_copy(update={"conditions": ["jpeg50"]})
+    sections = {section.name: section for section in make_report(paths, settings, ["ring"]).sections}
+    [data] = sections["leaderboard"].figures[0].spec["datasets"].values()
+    board = sections["leaderboard"].table.filter(training_set="biased", condition="jpeg50")
+    assert [row["acc"] for row in data] == [round(value, 4) for value in board["acc"]]
+    assert sections["scores"].figures and sections["families"].figures
 
 
 def test_the_same_figures_are_the_same_page(report: Report, page: str) -> None:

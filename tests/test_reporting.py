@@ -277,27 +277,6 @@ def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Projec
         assert f"<!-- {word} -->" in drawn
 
 
-def test_conditions_stand_in_the_order_of_the_settings(evaluated: Project) -> None:
-    paths, found, connection = evaluated
-    rows = connection.sql("FROM robustness WHERE training_set = 'biased'").pl()
-    assert list(dict.fromkeys(rows["condition"])) == SETTINGS.conditions
-    assert rows.filter(condition="clean")["acc_delivered"].null_count() == rows.height // 2
-    place = {"training_set": "biased", "detector": "nsnet", "condition": "jpeg50", "metric": "acc"}
-    [row] = rows.filter(detector="nsnet", condition="jpeg50").to_dicts()
-    [shift] = found.shifts.filter(**place).to_dicts()
-    assert (row["acc_delivered"], row["acc_delivered_low"]) == (shift["difference"], shift["ci_low"])
-    means = {
-        one["condition"]: one["value"]
-        for one in found.means.filter(
-            training_set="biased", detector="nsnet", metric="acc", group="held-out"
-        ).to_dicts()
-    }
-    assert row["acc_delivered"] == pytest.approx(means["jpeg50"] - means["clean"], abs=1e-12)
-    drawn = (paths.tables / "plots/conditions_lab_biased.svg").read_text()
-    for word in ("jpeg50", "clean", "univfd"):
-        assert f"<!-- {word} -->" in drawn
-
-
 def test_missing_tables_are_named(tmp_path: Path) -> None:
     names = "runs, external_runs, bias_audit, results, means, paired_differences, condition_shifts, real_sources, "
     names += "flip_rate, images, samples, predictions"

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import polars as pl
+import pytest
 from polars.testing import assert_frame_equal
 
+from nsnet.core.paths import Paths
 from nsnet.evaluation.contests import contests_of
 from nsnet.evaluation.exams import Exams
 from nsnet.evaluation.statistics import evaluate_runs
-from tests.synthetic import DETECTORS, SETTINGS, predictions, runs, samples
+from nsnet.reporting.views import open_tables
+from nsnet.reporting.writing import write_tables
+from tests.synthetic import DETECTORS, SETTINGS, predictions, runs, samples, write_project
 
 CODE = {"code_checksum": "code", "data_checksum": "data"}
 CORPUS = samples()
@@ -80,3 +86,27 @@ def test_without_clean_pictures_there_is_nothing_to_compare() -> None:
     trained = runs()
     shifts, differences = evaluated(trained, predictions(trained, CORPUS), ["jpeg50"])
     assert shifts.is_empty() and not differences.is_empty()
+
+
+def test_conditions_stand_in_the_order_of_the_settings(tmp_path: Path) -> None:
+    paths = Paths(tmp_path)
+    found = write_project(paths)
+    write_tables(paths, paths, SETTINGS, 0.75)
+    with open_tables(paths, paths, SETTINGS) as connection:
+        rows = connection.sql("FROM robustness WHERE training_set = 'biased'").pl()
+    assert list(dict.fromkeys(rows["condition"])) == SETTINGS.conditions
+    assert rows.filter(condition="clean")["acc_delivered"].null_count() == rows.height // 2
+    place = {"training_set": "biased", "detector": "nsnet", "condition": "jpeg50", "metric": "acc"}
+    [row] = rows.filter(detector="nsnet", condition="jpeg50").to_dicts()
+    [shift] = found.shifts.filter(**place).to_dicts()
+    assert (row["acc_delivered"], row["acc_delivered_low"]) == (shift["difference"], shift["ci_low"])
+    means = {
+        one["condition"]: one["value"]
+        for one in found.means.filter(
+            training_set="biased", detector="nsnet", metric="acc", group="held-out"
+        ).to_dicts()
+    }
+    assert row["acc_delivered"] == pytest.approx(means["jpeg50"] - means["clean"], abs=1e-12)
+    drawn = (paths.tables / "plots/conditions_lab_biased.svg").read_text()
+    for word in ("jpeg50", "clean", "univfd"):
+        assert f"<!-- {word} -->" in drawn

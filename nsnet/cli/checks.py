@@ -40,6 +40,8 @@ def verify(
 
       nsnet verify --against tables/ --revision v1
     """
+    if against is not None and run is not None:
+        raise typer.BadParameter("--run computes again, --against compares tables: name one", param_hint="--run")
     if against is not None:
         _verify_against(against, revision)
         return

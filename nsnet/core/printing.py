@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import polars as pl
 
 DIGITS, CSV_DIGITS = 3, 6
@@ -15,7 +13,7 @@ def markdown_table(frame: pl.DataFrame) -> str:
     """A Markdown table: numbers right-aligned, floats to three digits."""
     align = ["---:" if dtype.is_numeric() else "---" for dtype in frame.dtypes]
     lines = [[_escaped(name) for name in frame.columns], align]
-    lines += [[_cell(value) for value in row] for row in frame.iter_rows()]
+    lines += [[_escaped(shown(value)) for value in row] for row in frame.iter_rows()]
     return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
 
@@ -54,7 +52,7 @@ def latex_table(frame: pl.DataFrame) -> str:
     """
     align = "".join("r" if dtype.is_numeric() else "l" for dtype in frame.dtypes)
     lines = [[_latex(name.replace("_", " ")) for name in frame.columns]]
-    lines += [[_latex(_cell(value, str)) for value in row] for row in frame.iter_rows()]
+    lines += [[_latex(shown(value)) for value in row] for row in frame.iter_rows()]
     head, *rest = (" & ".join(line) + r" \\" for line in lines)
     return "\n".join(
         [rf"\begin{{tabular}}{{{align}}}", r"\toprule", head, r"\midrule", *rest, r"\bottomrule", r"\end{tabular}", ""]
@@ -64,7 +62,7 @@ def latex_table(frame: pl.DataFrame) -> str:
 def _latex(text: str) -> str:
     special = {sign: f"\\{sign}" for sign in "&%$#_{}"}
     special |= {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return "".join(special.get(sign, sign) for sign in printable(" ".join(text.split())))
+    return "".join(special.get(sign, sign) for sign in shown(text))
 
 
 def printable(text: str, kept: str = "") -> str:
@@ -82,16 +80,26 @@ def printable(text: str, kept: str = "") -> str:
     return "".join(sign if sign.isprintable() or sign in kept else f"\\x{ord(sign):02x}" for sign in text)
 
 
-def _cell(value: object, escaped: Callable[[str], str] | None = None) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.{DIGITS}f}"
-    return (escaped or _escaped)(str(value))
+def shown(value: object) -> str:
+    """A value for reading: nothing for None, yes or no, floats to three digits, text in one line.
+
+    Args:
+        value: of a table.
+
+    Returns:
+        Text without control characters.
+    """
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.{DIGITS}f}"
+        case _:
+            return printable(" ".join(str(value).split()))
 
 
 def _escaped(text: str) -> str:
     """Text that stays in its cell: no line ends or other control characters, no bars."""
-    return printable(" ".join(text.split())).replace("|", "\\|")
+    return shown(text).replace("|", "\\|")

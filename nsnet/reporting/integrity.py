@@ -79,7 +79,7 @@ def _tables(catalogue: duckdb.DuckDBPyConnection, paths: Paths) -> Iterator[str]
         name, where = table_name(kind), ' WHERE "current"' if kind in KEPT else ""
         # Lists of one length are arrays there, whose hash is another.
         columns = [f'"{c}"::{ARRAYS[c]}[]' if c in ARRAYS else f'"{c}"' for c in kind.to_schema().columns]
-        count = f"SELECT count(*), bit_xor(hash({', '.join(columns)}))"
+        count = f"SELECT count(*), sum(hash({', '.join(columns)}))"
         here = catalogue.execute(f"{count} FROM {name}{where}").fetchall()
         with duckdb.connect() as files:
             there = files.execute(f"{count} FROM {rows_of(kind, paths, paths)}").fetchall()

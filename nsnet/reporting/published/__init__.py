@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 from pydantic import ValidationError
 
 from nsnet.core.contracts import check, make
 from nsnet.core.faults import fault_lines
+from nsnet.core.settings import read_values
 from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.published.mapping import COLUMNS, WORDS, Names, Row
 from nsnet.suites import suites
@@ -39,7 +39,7 @@ def published() -> pl.DataFrame:
     """
     with (FOLDER / "figures.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    return build_published(rows, yaml.safe_load((FOLDER / "mapping.yaml").read_text(encoding="utf-8")))
+    return build_published(rows, read_values(FOLDER / "mapping.yaml"))
 
 
 def build_published(rows: list[dict[str, str]], raw_names: Any) -> pl.DataFrame:

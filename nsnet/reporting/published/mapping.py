@@ -46,7 +46,7 @@ class Selection(Section):
         return all(row[column] in values for column, values in self.where.items())
 
 
-class Exception_(Selection, Name):
+class Override(Selection, Name):
     """Figures for which a printed name means something else than elsewhere."""
 
     part: Part
@@ -79,7 +79,7 @@ class Names(Section):
     conditions: dict[str, Name]
     metrics: dict[str, Name]
     means: Means
-    exceptions: list[Exception_]
+    exceptions: list[Override]
     doubts: list[Doubt]
 
     def of(self, part: Part) -> dict[str, Name]:

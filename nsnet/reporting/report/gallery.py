@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -16,7 +17,6 @@ from nsnet.corpus.images import Pixels, decode_rgb
 from nsnet.features.views import ViewSettings, make_view
 
 EDGE = 144
-SIZES = ("size", "patch_size", "grid", "lowest", "interpolation")
 
 
 @dataclass(frozen=True)
@@ -63,25 +63,20 @@ def mistakes(connection: duckdb.DuckDBPyConnection, root: Path, shown: list[str]
     return [mistake for row in rows.to_dicts() if (mistake := _mistake(root, row)) is not None]
 
 
-def _mistake(root: Path, row: dict[str, object]) -> Mistake | None:
-    file = root / str(row["path"])
+def _mistake(root: Path, row: dict[str, Any]) -> Mistake | None:
+    file = root / row["path"]
     if not file.is_file():
         return None
     pixels = decode_rgb(file.read_bytes())
-    record = json.loads(str(row["backbone"]))
-    view = make_view(
-        str(row["view"]), pixels, str(row["image_id"]), 0, ViewSettings(**{name: record[name] for name in SIZES})
-    )
+    record = json.loads(row["backbone"])
+    settings = ViewSettings(**{field.name: record[field.name] for field in fields(ViewSettings)})
+    view = make_view(row["view"], pixels, row["image_id"], 0, settings)
     return Mistake(
-        detector=str(row["detector"]),
-        training_set=str(row["training_set"]),
+        **{name: row[name] for name in ("detector", "training_set", "generator", "score", "path")},
         label="fake" if row["label"] else "real",
-        generator=str(row["generator"]),
-        score=float(str(row["score"])),
-        path=str(row["path"]),
         picture=_data_url(pixels),
         view=_data_url(view.pixels),
-        view_name=str(row["view"]),
+        view_name=row["view"],
     )
 
 

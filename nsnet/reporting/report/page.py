@@ -16,16 +16,17 @@ from markupsafe import Markup
 from nsnet.core.files import atomic_path, safe_path
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
-from nsnet.core.printing import DIGITS, latex_table, printable
+from nsnet.core.printing import latex_table, printable, shown
 from nsnet.core.provenance import git_revision
 from nsnet.evaluation.settings import Evaluate
+from nsnet.features.conditions import CLEAN
 from nsnet.features.contracts import AppliedConditions
 from nsnet.reporting.layout import folded
 from nsnet.reporting.report import charts, sections
 from nsnet.reporting.report.comparison import compared
 from nsnet.reporting.report.gallery import mistakes, rows_of
 from nsnet.reporting.report.maps import feature_maps
-from nsnet.reporting.report.sections import Figure, Section
+from nsnet.reporting.report.sections import Chosen, Figure, Section
 from nsnet.reporting.views import open_tables
 from nsnet.reporting.writing import origin_of
 from nsnet.semantics.contracts import SemanticSpectrum
@@ -90,16 +91,19 @@ def make_report(
         ValueError: git knows no such revision, or there is nothing to compare.
     """
     conditions = read_table(AppliedConditions, paths.table(AppliedConditions))
+    # Charts of one condition show pictures as they are, if those are tested.
+    condition = CLEAN.name if CLEAN.name in settings.conditions else settings.conditions[0]
+    chosen = Chosen(settings.shown, condition)
     with open_tables(paths, paths, settings) as connection:
         parts: list[Section | None] = [
             _comparison(connection, against, revision) if against else None,
-            sections.leaderboard(connection),
-            sections.generators(connection),
-            sections.families(connection, settings.shown),
-            sections.robustness(connection, settings.shown, conditions),
-            sections.bias(connection),
-            sections.scores(connection, settings.shown),
-            sections.real_sources(connection, settings.shown),
+            sections.leaderboard(connection, chosen),
+            sections.generators(connection, chosen),
+            sections.families(connection, chosen),
+            sections.robustness(connection, chosen, conditions),
+            sections.bias(connection, chosen),
+            sections.scores(connection, chosen),
+            sections.real_sources(connection, chosen),
             sections.spectrum(read_table(SemanticSpectrum, paths.table(SemanticSpectrum))),
             sections.maps(feature_maps(paths, _first_training_set(connection), words, MAPPED)),
             _gallery(connection, paths, settings.shown),
@@ -180,20 +184,8 @@ def _embedded(figure: Figure) -> Markup:
 def _rows(table: pl.DataFrame) -> Rows:
     lines = []
     for row in table.iter_rows():
-        lines.append([Cell(_shown(value), isinstance(value, int | float)) for value in row])
+        lines.append([Cell(shown(value), isinstance(value, int | float)) for value in row])
     return Rows([name.replace("_", " ") for name in table.columns], lines)
-
-
-def _shown(value: object) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.{DIGITS}f}"
-        case _:
-            return printable(str(value))
 
 
 def write_page(report: Report, path: Path) -> None:

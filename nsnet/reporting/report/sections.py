@@ -12,6 +12,11 @@ import polars as pl
 from nsnet.features.conditions import CLEAN
 from nsnet.reporting.report import charts
 from nsnet.reporting.report.gallery import Mistake
+from nsnet.reporting.report.scores import histogram, reliability
+from nsnet.reporting.tables import label
+
+# White in a heat map of accuracies: blue detectors are of some use.
+MIDDLE = 0.7
 
 
 @dataclass(frozen=True)
@@ -49,99 +54,112 @@ class Section:
     gallery: list[Mistake] = field(default_factory=list)
 
 
-def each_training_set(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Rows of every training set and training condition, with what it is called, in the order of the rows."""
-    keys = ["training_set", "train_condition"] if "train_condition" in rows.columns else ["training_set"]
+@dataclass(frozen=True)
+class Chosen:
+    """What charts show of everything: detectors with a line each, and the condition that pictures are tested in."""
+
+    detectors: list[str]
+    condition: str
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of these detectors under this condition."""
+        return rows.filter(pl.col("detector").is_in(self.detectors), condition=self.condition)
+
+
+def panels(rows: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
+    """Rows of each suite, training set and training condition, as far as they have those columns.
+
+    Args:
+        rows: with training_set.
+
+    Yields:
+        A name for addresses and files, words, and the rows; in the order in which they are met.
+    """
+    keys = [name for name in ("suite", "training_set", "train_condition") if name in rows.columns]
     for place, part in rows.partition_by(keys, as_dict=True, maintain_order=True).items():
-        named = [str(name) for name in place if name != CLEAN.name]
-        yield ", ".join(named), part
+        facts = dict(zip(keys, map(str, place), strict=True))
+        name, words = label(facts["training_set"], facts.get("train_condition", CLEAN.name))
+        suite = [facts["suite"]] if "suite" in facts else []
+        yield "-".join([*suite, name]), ", ".join([*suite, words]), part
 
 
-def leaderboard(connection: duckdb.DuckDBPyConnection) -> Section:
+def leaderboard(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
     """Detectors by held-out accuracy."""
     rows = connection.sql("FROM leaderboard").pl()
     columns = ["suite", "training_set", "train_condition", "condition", "detector", "kind", "view", "null_space"]
-    figures = ["acc", "ap", "auroc"]
-    ends = [f"{name}{end}" for name in figures[:1] for end in ("_low", "_high", "_population_low", "_population_high")]
+    figures = ["acc", "ap", "auroc", "acc_low", "acc_high", "acc_population_low", "acc_population_high"]
     more = ["acc_validation", "r_acc", "f_acc", "plain_acc", "plain_ap", "n_generators", "n_seeds"]
-    shown = rows.filter(condition=CLEAN.name) if CLEAN.name in rows["condition"] else rows
     plots = [
         Figure(
-            f"leaderboard-{suite}-{name}",
+            f"leaderboard-{name}",
             charts.dots(part, "acc", "detector", elsewhere=True, title="accuracy, held-out generators"),
-            f"{suite}, trained on {name}: mean accuracy over held-out generators; thick: this benchmark again, thin:"
-            " another generator.",
+            f"{words}: mean accuracy over held-out generators; thick: this benchmark again, thin: another generator.",
         )
-        for (suite,), of_suite in shown.partition_by("suite", as_dict=True, maintain_order=True).items()
-        for name, part in each_training_set(of_suite)
+        for name, words, part in panels(rows.filter(condition=chosen.condition))
     ]
     words = (
         "acc is the mean of R.Acc and F.Acc at 0.5 over held-out generators and training seeds. Two intervals, because"
         " there are two questions: this benchmark again (other pictures and training seeds), and another generator."
         " acc validation is at a threshold chosen on validation pictures; none was chosen on test pictures."
     )
-    return Section("leaderboard", "Leaderboard", words, plots, rows.select(*columns, *figures, *ends, *more))
+    return Section("leaderboard", "Leaderboard", words, plots, rows.select(*columns, *figures, *more))
 
 
-def generators(connection: duckdb.DuckDBPyConnection) -> Section:
+def generators(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
     """Every generator against every detector."""
     rows = connection.sql("FROM cross_domain").pl()
-    shown = rows.filter(condition=CLEAN.name) if CLEAN.name in rows["condition"] else rows
+    shown = rows.filter(condition=chosen.condition)
     order = shown.group_by("detector").agg(pl.col("acc").mean()).sort("acc", "detector", descending=[True, False])
     rank = pl.col("detector").replace_strict({name: place for place, name in enumerate(order["detector"])})
     shown = shown.with_columns(generator_of=pl.format("{} / {}", "family", "generator"), rank=rank).sort(
         "suite", "training_set", "in_domain", "family", "generator", "rank"
     )
+    details = ["acc_low", "acc_high", "n_fake", "in_domain"]
     plots = [
         Figure(
-            f"generators-{suite}-{name}",
-            charts.heat_map(
-                part, "detector", "generator_of", "acc", 0.5 + 0.2, ["acc_low", "acc_high", "n_fake", "in_domain"]
-            ),
-            f"{suite}, trained on {name}: accuracy by generator, in-domain ones last; the interval shows on hover.",
+            f"generators-{name}",
+            charts.heat_map(part, "detector", "generator_of", "acc", MIDDLE, details),
+            f"{words}: accuracy by generator, in-domain ones last; the interval shows on hover.",
         )
-        for (suite,), of_suite in shown.partition_by("suite", as_dict=True, maintain_order=True).items()
-        for name, part in each_training_set(of_suite)
+        for name, words, part in panels(shown)
     ]
     columns = ["suite", "training_set", "train_condition", "condition", "family", "generator", "in_domain", "detector"]
     table = rows.select(*columns, "acc", "acc_low", "acc_high", "n_real", "n_fake", "file_auc", "files_give_label_away")
-    words = "White is an accuracy of 0.7, red below and blue above. A family is a kind of generator."
+    words = f"White is an accuracy of {MIDDLE}, red below and blue above. A family is a kind of generator."
     return Section("generators", "Every generator", words, plots, table)
 
 
-def families(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Section:
+def families(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
     """Means of families."""
     rows = connection.sql("FROM families").pl()
-    mine = rows.filter(pl.col("detector").is_in(shown), condition=CLEAN.name)
     plots = [
         Figure(
-            f"families-{suite}-{name}",
+            f"families-{name}",
             charts.dots(part.sort("family"), "acc", "family", colour="detector", title="accuracy by family"),
-            f"{suite}, trained on {name}: mean accuracy over the held-out generators of a family.",
+            f"{words}: mean accuracy over the held-out generators of a family.",
         )
-        for (suite,), of_suite in mine.partition_by("suite", as_dict=True, maintain_order=True).items()
-        for name, part in each_training_set(of_suite)
+        for name, words, part in panels(chosen.of(rows))
     ]
     return Section("families", "Families", "Held-out generators only.", plots, rows)
 
 
-def robustness(connection: duckdb.DuckDBPyConnection, shown: list[str], settings: pl.DataFrame) -> Section | None:
+def robustness(connection: duckdb.DuckDBPyConnection, chosen: Chosen, settings: pl.DataFrame) -> Section | None:
     """What pictures go through, if they are tested under more than one condition."""
     rows = connection.sql("FROM robustness").pl()
     if rows["condition"].n_unique() < 2:
         return None
-    mine = rows.filter(pl.col("detector").is_in(shown)).with_columns(
+    mine = rows.filter(pl.col("detector").is_in(chosen.detectors)).with_columns(
         trained=pl.when(train_condition=CLEAN.name)
         .then(pl.col("detector"))
         .otherwise(pl.format("{}, trained on what is shown", "detector"))
     )
     plots = [
         Figure(
-            f"robustness-{suite}-{name}",
+            f"robustness-{name}",
             charts.dots(part, "acc", "condition", colour="trained", title="accuracy, held-out generators"),
-            f"{suite}, trained on {name}: what pictures were put through before anything looked at them.",
+            f"{words}: what pictures were put through before anything looked at them.",
         )
-        for (suite, name), part in mine.partition_by("suite", "training_set", as_dict=True, maintain_order=True).items()
+        for name, words, part in panels(mine.drop("train_condition"))
     ]
     said = settings.select("condition", "operations", "published")
     table = rows.join(said, on="condition", how="left", maintain_order="left")
@@ -152,9 +170,9 @@ def robustness(connection: duckdb.DuckDBPyConnection, shown: list[str], settings
     return Section("robustness", "Conditions", words, plots, table)
 
 
-def bias(connection: duckdb.DuckDBPyConnection) -> Section | None:
+def bias(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section | None:
     """Null spaces with and without planted bias, where a project has controls."""
-    rows = connection.sql("FROM controls WHERE condition = 'clean' AND train_condition = 'clean'").pl()
+    rows = connection.sql("FROM controls").pl().filter(condition=chosen.condition, train_condition=chosen.condition)
     if rows["training_set"].n_unique() < 2:
         return None
     rows = rows.with_columns(head=pl.format("{}, {}", "view", "null_space"))
@@ -173,41 +191,19 @@ def bias(connection: duckdb.DuckDBPyConnection) -> Section | None:
     return Section("bias", "Null spaces and bias", words, plots, rows)
 
 
-def scores(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Section:
+def scores(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
     """Histograms of scores and reliability diagrams."""
-    where = """
-        FROM predictions p JOIN runs r USING (run_id)
-        JOIN (SELECT DISTINCT image_id, label FROM samples WHERE split = 'test') USING (image_id)
-        WHERE p."current" AND r."current" AND p.split = 'test' AND p.condition = 'clean'
-          AND r.train_condition = 'clean' AND list_contains($shown, r.detector)"""
-    histogram = connection.sql(
-        f"""
-        SELECT training_set, detector, CASE label WHEN 1 THEN 'fake' ELSE 'real' END AS label,
-               (bin + 0.5) / 25 AS score, n / sum(n) OVER (PARTITION BY training_set, detector, label) AS share
-        FROM (SELECT training_set, detector, label, least(24, floor(score * 25)) AS bin, count(*) AS n {where}
-              GROUP BY ALL)
-        ORDER BY ALL""",
-        params={"shown": shown},
-    ).pl()
-    reliability = connection.sql(
-        f"""
-        WITH one AS (SELECT training_set, detector, label, score {where}),
-        weighed AS (SELECT *, 1 / count(*) OVER (PARTITION BY training_set, detector, label) AS weight FROM one)
-        SELECT training_set, detector, sum(score * weight) / sum(weight) AS score,
-               sum(label * weight) / sum(weight) AS fakes, count(*) AS n
-        FROM weighed GROUP BY training_set, detector, least(14, floor(score * 15))
-        ORDER BY training_set, detector, 3""",
-        params={"shown": shown},
-    ).pl()
+    bins = histogram(connection, chosen.detectors, chosen.condition)
+    calibration = reliability(connection, chosen.detectors, chosen.condition)
     plots = []
-    for name, part in each_training_set(histogram):
-        caption = f"Trained on {name}: scores of test pictures, all seeds; dashed: reals."
+    for name, words, part in panels(bins):
+        caption = f"{words}: scores of test pictures, all seeds; dashed: reals."
         plots.append(Figure(f"scores-{name}", charts.histogram(part, "score, probability of fake"), caption))
-    for name, part in each_training_set(reliability):
-        caption = f"Trained on {name}: reliability in 15 bins; on the diagonal a detector means what it says."
+    for name, words, part in panels(calibration):
+        caption = f"{words}: reliability in 15 bins; on the diagonal a detector means what it says."
         plots.append(Figure(f"reliability-{name}", charts.reliability(part), caption))
     words = "Of the detectors in evaluate.shown. In-domain generators are among the fakes; classes weigh the same."
-    return Section("scores", "Scores", words, plots, reliability)
+    return Section("scores", "Scores", words, plots, calibration)
 
 
 def spectrum(rows: pl.DataFrame) -> Section | None:
@@ -251,19 +247,18 @@ def audit(connection: duckdb.DuckDBPyConnection) -> Section | None:
     return Section("audit", "Bias audit", words, figures, rows)
 
 
-def real_sources(connection: duckdb.DuckDBPyConnection, shown: list[str]) -> Section:
+def real_sources(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
     """R.Acc by source of the reals."""
     rows = connection.sql("FROM real_sources").pl()
-    mine = rows.filter(pl.col("detector").is_in(shown), condition=CLEAN.name)
     plots = [
         Figure(
             f"real-sources-{name}",
             charts.dots(
                 part, "r_acc", "source", colour="detector", domain=(0.0, 1.0), title="share called real at 0.5"
             ),
-            f"Trained on {name}: R.Acc by source of the photographs.",
+            f"{words}: R.Acc by source of the photographs.",
         )
-        for name, part in each_training_set(mine)
+        for name, words, part in panels(chosen.of(rows))
     ]
     words = "One figure over all reals hides a source that a detector calls fake altogether."
     return Section("real-sources", "Real sources", words, plots, rows)
