@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE ?= 1
 export NO_MKDOCS_2_WARNING ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro repro-full repro-plug repro-conditions repro-real test docs serve stop clean
+.PHONY: help env repro repro-full repro-plug repro-conditions repro-real test docs serve night stop clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ docs: env  ## Make the pages a site, in site/; warnings are errors
 
 serve: env  ## Start server, worker and deployment of the nightly evaluation on this machine
 	python flows/serve.py start
+
+night:  ## Run it once, now, and watch it (after `make serve`)
+	$(VENV)/bin/python flows/serve.py run
 
 stop:  ## Stop them
 	python flows/serve.py stop

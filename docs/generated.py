@@ -23,6 +23,7 @@ from nsnet.lab.simulators import simulators
 from nsnet.params import load_params
 from nsnet.reporting.catalogue import BUILD
 from nsnet.reporting.columns import described
+from nsnet.reporting.nights import tables as nights
 from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import (
     CURRENT,
@@ -49,16 +50,18 @@ HEAD = """\
 # Tables and columns
 
 What `nsnet.duckdb` holds: tables, views and macros with their comments, as the catalogue itself has them
-(`nsnet query "SELECT table_name, comment FROM duckdb_tables()"`). A table's stage makes it, as Parquet in `artifacts/`.
+(`nsnet query "SELECT table_name, comment FROM duckdb_tables()"`). A table's stage makes it, as Parquet in `artifacts/`;
+the nights' are in `nights/`.
 A list of one length, such as a feature, is an array in the catalogue.
 """
 
 
 def dictionary() -> str:
     """The page of all tables, views and macros."""
+    kinds: tuple[type[Table], ...] = (*TABLES, Published, *nights.TABLES)
     with _empty_catalogue() as connection:
         names = {
-            "Tables": [*map(table_name, TABLES), "published", "settings", "build"],
+            "Tables": [*map(table_name, kinds), "settings", "build"],
             "Views": sorted(views()),
             "Macros": sorted(macros()),
         }
@@ -67,6 +70,7 @@ def dictionary() -> str:
         said = {name: facts.description or "" for name, facts in Published.to_schema().columns.items()}
         words = f"### published\n\n{inspect.getdoc(Published)}\n\nComes with nsnet: no stage makes it.\n"
         parts += [words, _columns(connection, "published", said)]
+        parts += [_table(connection, kind) for kind in nights.TABLES]
         parts += ["### settings\n\nWhat the evaluation was asked for.\n", _columns(connection, "settings", SETTINGS)]
         parts += ["### build\n\nWhat the catalogue was built with, and when.\n", _columns(connection, "build", BUILD)]
         parts.append("## Views\n\nOne file of SQL each in `nsnet/reporting/sql/`.\n")
@@ -90,6 +94,7 @@ def _empty_catalogue() -> duckdb.DuckDBPyConnection:
         connection.execute(f"CREATE TABLE {table_name(kind)} AS SELECT *{extra} FROM rows")
         connection.unregister("rows")
     create_published(connection)
+    nights.create_nights(connection, ROOT / "nights")
     create_settings(connection, load_params(ROOT / "params.yaml").evaluate)
     columns = ", ".join(f"NULL::{'TIMESTAMP' if name == 'built_at' else 'VARCHAR'} AS {name}" for name in BUILD)
     connection.execute(f"CREATE TABLE build AS SELECT {columns}")
@@ -114,7 +119,8 @@ def _table(connection: duckdb.DuckDBPyConnection, kind: type[Table]) -> str:
     what |= {"current": CURRENT} if kind in KEPT else {}
     what |= {"seconds": "wall seconds of the training"} if kind is Runs else {}
     name = table_name(kind)
-    head = f"### {name}\n\n{inspect.getdoc(said)}\n\nMade by the stage `{table_stage(kind)}`.\n"
+    maker = "the nightly evaluation" if kind in nights.TABLES else f"the stage `{table_stage(kind)}`"
+    head = f"### {name}\n\n{inspect.getdoc(said)}\n\nMade by {maker}.\n"
     return f"{head}\n{_columns(connection, name, what)}"
 
 

@@ -1,4 +1,4 @@
-"""`python flows/serve.py start` and `stop`: what `prefect deployment run nsnet/nightly-eval` needs, on this machine.
+"""`python flows/serve.py start`, `run`, `stop`: what `prefect deployment run nsnet/nightly-eval` needs, here.
 
 A Prefect server on loopback, a work pool with a worker, and the deployment. Address and
 telemetry are those of prefect.toml.
@@ -9,14 +9,13 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import yaml
-from prefect.settings import get_current_settings
+from server import DEPLOYMENT, address, answers, refuse_incomplete
 
 from nsnet.core.files import atomic_path
 from nsnet.core.names import unknown
@@ -34,25 +33,34 @@ def start() -> None:
         FileNotFoundError: this folder is no project.
         RuntimeError: something did not start, with the last thing it said.
     """
-    if not Path("prefect.yaml").exists():
-        raise FileNotFoundError(f"{Path.cwd()} has no prefect.yaml: run this at the top of a project")
-    url = _address()
-    if _answers(url):
+    pool = _pool()
+    url = address()
+    if answers(url):
         print(f"server: already at {url}")
     else:
         # Not with --background: that leaves the server's output in a pipe that nobody reads, and it may end of it.
-        address = urlsplit(url)
-        _launch("server", "--host", str(address.hostname), "--port", str(address.port))
+        place = urlsplit(url)
+        _launch("server", "--host", str(place.hostname), "--port", str(place.port))
         _wait(url)
         print(f"server: at {url}")
-    pool = yaml.safe_load(Path("prefect.yaml").read_text(encoding="utf-8"))["deployments"][0]["work_pool"]["name"]
     if httpx.get(f"{url}/work_pools/{pool}").status_code == httpx.codes.NOT_FOUND:
         _prefect("work-pool", "create", pool, "--type", "process")
     _prefect("deploy", "--all")
     if _process("worker") is None:
         _launch("worker", "--pool", pool, "--type", "process")
     print(f"worker: on pool {pool}; what both do is in {FOLDER}/*.log")
-    print("Now: prefect deployment run nsnet/nightly-eval --watch")
+    print(f"Now: make night, or prefect deployment run {DEPLOYMENT} --watch")
+
+
+def run() -> None:
+    """Run the deployment and watch it to its end; exit code 1 if it is refused or fails.
+
+    Raises:
+        FileNotFoundError: this folder is no project.
+        RuntimeError: server, pool, deployment or worker is missing: what, and the mend.
+    """
+    refuse_incomplete(_pool())
+    sys.exit(subprocess.run([*PREFECT, "deployment", "run", DEPLOYMENT, "--watch"]).returncode)
 
 
 def stop() -> None:
@@ -69,22 +77,17 @@ def stop() -> None:
         print(f"{name}: stopped" if process else f"{name}: none ran that was started here")
 
 
-def _address() -> str:
-    url = get_current_settings().api.url
-    if not url:
-        raise RuntimeError("no address for the server: expected api.url in prefect.toml, or PREFECT_API_URL")
-    return url
-
-
-def _answers(url: str) -> bool:
-    with suppress(httpx.TransportError):
-        return httpx.get(f"{url}/health").status_code == httpx.codes.OK
-    return False
+def _pool() -> str:
+    """Name of the deployment's work pool; refuses a folder that is no project."""
+    if not Path("prefect.yaml").exists():
+        raise FileNotFoundError(f"{Path.cwd()} has no prefect.yaml: run this at the top of a project")
+    deployments = yaml.safe_load(Path("prefect.yaml").read_text(encoding="utf-8"))["deployments"]
+    return str(deployments[0]["work_pool"]["name"])
 
 
 def _wait(url: str) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not _answers(url):
+    while not answers(url):
         if time.monotonic() > deadline:
             raise RuntimeError(f"the server did not answer at {url} within {READY_SECONDS} s: {_last_line('server')}")
         if _process("server") is None:
@@ -132,7 +135,7 @@ def _prefect(*words: str) -> None:
 
 
 if __name__ == "__main__":
-    COMMANDS = {"start": start, "stop": stop}
+    COMMANDS = {"start": start, "run": run, "stop": stop}
     asked = " ".join(sys.argv[1:])
     try:
         if asked not in COMMANDS:

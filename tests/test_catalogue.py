@@ -21,6 +21,7 @@ from nsnet.evaluation.scores import keep_evaluations
 from nsnet.reporting import views as views_module
 from nsnet.reporting.catalogue import build_catalog, open_read_only
 from nsnet.reporting.columns import EVERYWHERE, described, descriptions
+from nsnet.reporting.nights import tables as nights
 from nsnet.reporting.published import published
 from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import EXAMPLES, TABLES, Definition, macros, views
@@ -29,6 +30,7 @@ from nsnet.training.runs import RunStore
 from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
 
 VIEWS = {
+    "nightly_trend",
     *("leaderboard", "cross_domain", "generalization_gap", "hardest_generators", "differences", "families", "controls"),
     *("contrastive", "conditions", "per_generator", "plug_and_play", "bias", "detectors", "generators", "scoreboard"),
     *("ablation", "deployment", "worst_mistakes", "flip_rates", "protocols", "robustness", "versus_published"),
@@ -74,9 +76,11 @@ def catalogue(paths: Paths) -> Iterator[duckdb.DuckDBPyConnection]:
 
 def test_it_is_complete_and_commented(catalogue: duckdb.DuckDBPyConnection) -> None:
     tables = dict(catalogue.sql("SELECT table_name, comment FROM duckdb_tables()").fetchall())
-    assert set(tables) == {table_name(kind) for kind in TABLES} | {"published", "settings", "build"} and all(
-        tables.values()
-    )
+    assert set(tables) == {table_name(kind) for kind in (*TABLES, *nights.TABLES)} | {
+        "published",
+        "settings",
+        "build",
+    } and all(tables.values())
     columns = catalogue.sql(
         "SELECT table_name, column_name FROM duckdb_columns() WHERE comment IS NULL AND NOT internal"
     ).fetchall()

@@ -80,7 +80,8 @@ def test_what_dvc_can_read_or_make_is_left_alone(root: Path) -> None:
 
 
 def test_the_deep_look_comes_round_and_after_a_clock_that_went_back(root: Path) -> None:
-    paths, settings, day = Paths(root), Nightly(deep_days=7), datetime.date(2026, 11, 25)
+    paths, day = Paths(root), datetime.date(2026, 11, 25)
+    settings = Nightly(deep_days=7, free_gb=0, slower=2, nights_for_median=3, notify=[])
     looks = []
     for days in (0, 1, 6, 7, 8, -30, -29):
         looks.append("read again" in check_data(paths, settings, day + datetime.timedelta(days)))

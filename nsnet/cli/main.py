@@ -14,6 +14,7 @@ from nsnet.cli.data import app as data_app
 from nsnet.cli.detectors import app as detectors_app
 from nsnet.cli.features import app as features_app
 from nsnet.cli.lab import app as lab_app
+from nsnet.cli.nights import app as nights_app
 from nsnet.cli.pictures import app as pictures_app
 from nsnet.cli.prediction import app as prediction_app
 from nsnet.cli.profile import app as profile_app
@@ -37,6 +38,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(runs_app, name="runs")
 app.add_typer(features_app, name="features")
 app.add_typer(results_app, name="results")
+app.add_typer(nights_app, name="nights")
 
 
 class Format(StrEnum):

@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,8 @@ from urllib.parse import quote
 # A name of this many bytes, with what writers put around it, is one that every file system takes.
 LONGEST = 180
 FULL = os.strerror(errno.ENOSPC)
+# How often a rename over a file that is locked is tried, and how long between: readers hold it for moments.
+SWAPS, SWAP_SECONDS = 20, 0.25
 
 
 @contextmanager
@@ -32,20 +35,32 @@ def atomic_path(target: Path) -> Iterator[Path]:
         target: the file to be; its folder is made.
 
     Raises:
-        OSError: the disk is full, whatever kind of error the writing library makes of that.
+        OSError: the disk is full, whatever kind of error the writing library makes of that; or `target` stays locked.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent)
     temporary = temporary_name(target)
     try:
         yield temporary
-        temporary.replace(target)
+        _swap(temporary, target)
     except Exception as error:
         if isinstance(error, OSError) or FULL not in str(error):
             raise
         raise OSError(errno.ENOSPC, FULL, str(target)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _swap(temporary: Path, target: Path) -> None:
+    """Rename over `target`, again and again where a platform locks files that somebody reads."""
+    for attempt in range(SWAPS):
+        try:
+            temporary.replace(target)
+            return
+        except PermissionError:
+            if attempt + 1 == SWAPS or not target.exists():
+                raise
+            time.sleep(SWAP_SECONDS)
 
 
 def temporary_name(target: Path) -> Path:

@@ -77,6 +77,11 @@ class Paths:
         return self.store / "nightly" / "deep_check.json"
 
     @property
+    def nights(self) -> Path:
+        """What the nightly evaluation published: append-only; readers open its nsnet.duckdb."""
+        return self.root / "nights"
+
+    @property
     def detectors(self) -> Path:
         return self.artifacts / "train" / "detectors"
 

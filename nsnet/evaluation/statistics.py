@@ -79,7 +79,7 @@ def evaluate_runs(
         if not trained:
             continue
         scores = scores_of(predictions, trained, exams, condition, tested)
-        drawn, results = _contest_draws(trained, exams, tested, scores, resampler, settings)
+        drawn, results = contest_draws(trained, exams, tested, scores, resampler, settings)
         common = {"condition": condition, **provenance}
         rows[0].extend(row | common for row in results)
         common = {**dict(zip(keys, place, strict=True)), "condition": condition}
@@ -156,7 +156,7 @@ def scores_of(
     return np.array(columns)
 
 
-def _contest_draws(
+def contest_draws(
     trained: list[Row], exams: Exams, tested: list[str], scores: Array, resampler: Resampler, settings: Evaluate
 ) -> tuple[dict[str, Array], list[Row]]:
     """Every metric under every resample, float64 (runs, contests, 1 + draws); and the rows of results.

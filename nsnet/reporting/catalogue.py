@@ -17,18 +17,17 @@ from nsnet.core.paths import Paths
 from nsnet.core.provenance import git_revision
 from nsnet.evaluation.contracts import ExternalRuns, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
+from nsnet.reporting.comments import comment, comment_contract, quoted
+from nsnet.reporting.nights import tables as nights
 from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import (
     CURRENT,
     KEPT,
     TABLES,
-    comment,
-    comment_contract,
     create_published,
     create_settings,
     create_views,
     missing_tables,
-    quoted,
     rows_of,
 )
 from nsnet.training.contracts import Runs
@@ -46,7 +45,7 @@ BUILD = {
 }
 
 
-def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
+def build_catalog(paths: Paths, settings: Evaluate, published: Path | None = None) -> list[str]:
     """Build the database from the Parquet tables and the store of runs, whole or not at all.
 
     The file is a view of the tables and is not byte-reproducible: nothing depends on it.
@@ -54,17 +53,21 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
     Args:
         paths: the project.
         settings: section evaluate.
+        published: folder of published nights, and of the database; the project's nights and its own place if
+            left out.
 
     Returns:
         Names of its tables.
 
     Raises:
         FileNotFoundError: if a table has not been made yet.
+        ValueError: a published night is damaged.
     """
     missing = missing_tables(paths, (*TABLES, ExternalRuns))
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
-    with atomic_path(paths.database) as temporary:
+    database = published / paths.database.name if published else paths.database
+    with atomic_path(database) as temporary:
         with duckdb.connect() as connection:
             connection.execute(
                 f"ATTACH {quoted(str(temporary))} AS catalog (STORAGE_VERSION '{STORAGE_VERSION}'); USE catalog"
@@ -79,12 +82,14 @@ def build_catalog(paths: Paths, settings: Evaluate) -> list[str]:
             connection.execute("COMMENT ON COLUMN runs.seconds IS 'wall seconds of the training'")
             create_settings(connection, settings)
             create_published(connection)
+            nights.create_nights(connection, published or paths.nights)
             _create_build(connection, paths)
             create_views(connection)
             connection.execute("USE memory; DETACH catalog")
         # A stale write-ahead log beside a replaced database would make it unopenable.
-        paths.database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
-    return [*(table_name(kind) for kind in TABLES), table_name(Published), "settings", "build"]
+        database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
+    kinds: tuple[type[Table], ...] = (*TABLES, Published, *nights.TABLES)
+    return [*map(table_name, kinds), "settings", "build"]
 
 
 def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Paths) -> None:

@@ -7,7 +7,6 @@ has one definition. A new view is a new file; it may read other views, and call 
 from __future__ import annotations
 
 import functools
-import inspect
 import json
 import re
 from collections.abc import Iterable
@@ -33,6 +32,8 @@ from nsnet.evaluation.contracts import (
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.contracts import AppliedConditions, Features, Patches
 from nsnet.reporting.columns import described
+from nsnet.reporting.comments import comment, comment_contract, quoted
+from nsnet.reporting.nights.tables import create_nights
 from nsnet.reporting.published import published
 from nsnet.reporting.published.contracts import Published
 from nsnet.semantics.contracts import Captions, ImageBasis, RankValidation, SemanticBasis, SemanticSpectrum
@@ -149,32 +150,6 @@ def create_published(connection: duckdb.DuckDBPyConnection) -> None:
     comment_contract(connection, name, Published)
 
 
-def comment(connection: duckdb.DuckDBPyConnection, table: str, text: str, columns: dict[str, str]) -> None:
-    """Say in the catalogue what a table and its columns are.
-
-    Args:
-        connection: the catalogue.
-        table: its name.
-        text: what it is.
-        columns: what each column is.
-    """
-    connection.execute(f"COMMENT ON TABLE {table} IS {quoted(text)}")
-    for column, description in columns.items():
-        connection.execute(f'COMMENT ON COLUMN {table}."{column}" IS {quoted(description)}')
-
-
-def comment_contract(connection: duckdb.DuckDBPyConnection, table: str, kind: type[Table]) -> None:
-    """Say what a contract says of a table.
-
-    Args:
-        connection: the catalogue, which has the table.
-        table: its name.
-        kind: the contract.
-    """
-    columns = {name: facts.description or "" for name, facts in kind.to_schema().columns.items()}
-    comment(connection, table, inspect.getdoc(kind) or "", columns)
-
-
 def rows_of(kind: type[Table], paths: Paths, trained: Paths) -> str:
     """The rows of a table, in SQL: runs are ours, and the external detectors beside them.
 
@@ -231,10 +206,6 @@ def open_tables(paths: Paths, trained: Paths, settings: Evaluate) -> duckdb.Duck
         connection.execute(f"CREATE {what} {table_name(kind)} AS SELECT *{extra} FROM {rows_of(kind, paths, trained)}")
     create_settings(connection, settings)
     create_published(connection)
+    create_nights(connection, paths.nights)
     create_views(connection)
     return connection
-
-
-def quoted(text: str) -> str:
-    """A SQL string."""
-    return "'" + text.replace("'", "''") + "'"
