@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import time
+from collections import namedtuple
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
+import psutil
 import pytest
 from typer.testing import CliRunner
 
 from nsnet.cli.main import app
+from nsnet.reporting.catalogue import open_read_only
 from nsnet.reporting.queries import as_text, run_query, write_rows
 
 NESTED = (
@@ -83,10 +89,45 @@ def test_a_statement_is_interrupted(database: Path) -> None:
     assert run_query(database, "FROM runs", timeout=60)["acc"].to_list() == [0.5]
 
 
-def test_a_statement_has_so_much_memory(database: Path) -> None:
-    with pytest.raises(ValueError, match="more memory than 40MB; allow more with --memory"):
+def test_a_cross_join_that_is_too_large_ends_with_a_clear_error(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both where DuckDB has to hold what it counts, and where it hands out rows without end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    usage = namedtuple("usage", ("total", "used", "free"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(0, 0, 20_000_000))
+    with pytest.raises(ValueError, match="more memory than 40MB and half of the free disk; allow more with --memory"):
         run_query(database, SLOW, timeout=120, memory="40MB")
-    assert list(database.parent.iterdir()) == [database]
+    with pytest.raises(ValueError, match="the rows need more memory than 40MB: ask for fewer"):
+        run_query(database, "FROM range(1000000) a, range(100000) b", timeout=120, memory="40MB")
+    assert list(database.parent.iterdir()) == [database] and list(tmp_path.iterdir()) == []
+
+
+def test_what_memory_does_not_hold_spills_to_a_folder_of_its_own(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    most = []
+
+    def watch(*given: Any) -> duckdb.DuckDBPyConnection:
+        most.append(given[2])
+        return open_read_only(*given)
+
+    monkeypatch.setattr("nsnet.reporting.queries.open_read_only", watch)
+    # Sorting 3 million strings of 40 bytes takes more than the 60 MB that it may hold.
+    sql = "SELECT count(*) AS n FROM (SELECT md5(range::VARCHAR) || range AS s FROM range(3000000) ORDER BY s OFFSET 1)"
+    assert run_query(database, sql, timeout=120, memory="60MB")["n"].to_list() == [2_999_999]
+    with open_read_only(database, "60MB") as connection, pytest.raises(duckdb.OutOfMemoryException):
+        connection.sql(sql).fetchall()
+    assert most[0].parent == tmp_path and not most[0].exists() and list(tmp_path.iterdir()) == []
+
+
+def test_by_default_a_statement_may_hold_half_of_the_machine(database: Path) -> None:
+    [held] = run_query(database, "SELECT current_setting('memory_limit') AS held")["held"].to_list()
+    value, unit = held.split()
+    factor = {"MiB": 2**20, "GiB": 2**30, "TiB": 2**40}[unit]
+    # DuckDB prints one digit behind the point.
+    assert float(value) * factor == pytest.approx(psutil.virtual_memory().total / 2, rel=0.06)
 
 
 def test_the_command_takes_limits(database: Path) -> None:

@@ -108,7 +108,9 @@ def query(
     output: Annotated[Path | None, typer.Option(help="Write to this file; needed for parquet.")] = None,
     database: Annotated[Path | None, typer.Option(help="Catalogue to read; the project's if left out.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds that the statement may take.", min=0.001)] = 60,
-    memory: Annotated[str, typer.Option(help="Memory that the statement may hold.")] = "2GB",
+    memory: Annotated[
+        str | None, typer.Option(help="Memory that the statement may hold, such as 2GB; half of the machine's.")
+    ] = None,
 ) -> None:
     """Query the catalogue, read-only and within limits.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -153,12 +154,13 @@ def _create_build(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
     comment(connection, "build", "What the catalogue was built with, and when", BUILD)
 
 
-def open_read_only(database: Path, memory: str | None = None) -> duckdb.DuckDBPyConnection:
+def open_read_only(database: Path, memory: str | None = None, scratch: Path | None = None) -> duckdb.DuckDBPyConnection:
     """Open the catalogue for reading: no statement can write, reach other files, or lift these limits.
 
     Args:
         database: nsnet.duckdb.
         memory: what a statement may hold, such as 2GB; DuckDB's own limit if left out.
+        scratch: folder to spill to what memory does not hold, at most half of what is free there; none if left out.
 
     Returns:
         A connection, to be closed by the caller.
@@ -169,8 +171,11 @@ def open_read_only(database: Path, memory: str | None = None) -> duckdb.DuckDBPy
     """
     if not database.exists():
         raise FileNotFoundError(f"{database} does not exist: run `make repro` or `dvc repro` first")
+    config: dict[str, Any] = {"enable_external_access": False, "lock_configuration": True}
     # Without a folder to spill to, a statement that needs more memory ends in an error instead of in files.
-    config: dict[str, Any] = {"enable_external_access": False, "lock_configuration": True, "temp_directory": ""}
+    config["temp_directory"] = str(scratch or "")
+    if scratch is not None:
+        config["max_temp_directory_size"] = f"{shutil.disk_usage(scratch).free // 2}B"
     if memory is not None:
         config["memory_limit"] = memory
     return duckdb.connect(str(database), read_only=True, config=config)

@@ -6,9 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import polars as pl
+import psutil
+import pyarrow as pa
 
 from nsnet.core.files import atomic_path
 from nsnet.core.printing import csv_text, markdown_table
@@ -16,6 +19,7 @@ from nsnet.reporting.catalogue import open_read_only
 
 # Types that JSON and text have no word for, alone or inside of others.
 WORDLESS = ("BLOB", "INTERVAL", "BIT")
+BATCH = 100_000  # rows
 NESTED = ("list", "array", "struct", "map", "union", "variant")
 
 
@@ -30,7 +34,8 @@ def run_query(
         format: what the rows are for: csv and markdown get nested values as JSON; every format
             but parquet gets intervals as text and bytes as hexadecimal digits.
         timeout: seconds; none if left out.
-        memory: such as 2GB; DuckDB's own limit if left out.
+        memory: such as 2GB; half of the machine's if left out. What needs more spills to a folder of its own,
+            which is gone afterwards.
 
     Returns:
         The rows.
@@ -40,7 +45,12 @@ def run_query(
         duckdb.Error: the statement is wrong; DuckDB's message names near columns and tables.
         ValueError: the statement gives no rows, is several, or took too long or too much.
     """
-    with open_read_only(database, memory) as connection, _limits(connection, timeout, memory):
+    memory = memory or f"{psutil.virtual_memory().total // 2 // 1_000_000}MB"
+    with (
+        TemporaryDirectory(prefix="nsnet-query-") as scratch,
+        open_read_only(database, memory, Path(scratch)) as connection,
+        _limits(connection, timeout, memory),
+    ):
         statements = connection.extract_statements(sql)
         if len(statements) != 1:
             raise ValueError(f"expected one statement, got {len(statements)}")
@@ -49,11 +59,11 @@ def run_query(
             raise ValueError("the statement gives no rows: ask with SELECT, FROM, DESCRIBE or SHOW")
         if format != "parquet":
             relation = _plain(relation, flat=format != "json")
-        return relation.pl()
+        return _rows(relation, memory)
 
 
 @contextmanager
-def _limits(connection: duckdb.DuckDBPyConnection, timeout: float | None, memory: str | None) -> Iterator[None]:
+def _limits(connection: duckdb.DuckDBPyConnection, timeout: float | None, memory: str) -> Iterator[None]:
     """Interrupt whatever the connection does after some seconds, and say which limit a statement met."""
     timer = threading.Timer(timeout, connection.interrupt) if timeout is not None else None
     if timer is not None:
@@ -64,11 +74,31 @@ def _limits(connection: duckdb.DuckDBPyConnection, timeout: float | None, memory
     except duckdb.InterruptException as error:
         raise ValueError(f"the statement took longer than {timeout:g} s; allow more with --timeout") from error
     except duckdb.OutOfMemoryException as error:
-        limit = memory or "there is"
-        raise ValueError(f"the statement needs more memory than {limit}; allow more with --memory") from error
+        raise ValueError(
+            f"the statement needs more memory than {memory} and half of the free disk; allow more with --memory,"
+            " or look for a join without a condition, which pairs every row with every other"
+        ) from error
     finally:
         if timer is not None:
             timer.cancel()
+
+
+def _rows(relation: duckdb.DuckDBPyRelation, memory: str) -> pl.DataFrame:
+    """All rows, batch by batch: DuckDB's limit does not count those that it has handed out."""
+    [[most]] = duckdb.execute("SELECT parse_formatted_bytes(?)", [memory]).fetchall()
+    batches, size = relation.to_arrow_reader(BATCH), 0
+    kept = []
+    for batch in batches:
+        size += batch.nbytes
+        if size > most:
+            raise ValueError(
+                f"the rows need more memory than {memory}: ask for fewer with LIMIT or an aggregate, or allow more"
+                " with --memory; a join without a condition pairs every row with every other"
+            )
+        kept.append(batch)
+    frame = pl.from_arrow(pa.Table.from_batches(kept, batches.schema))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
 
 
 def _plain(relation: duckdb.DuckDBPyRelation, flat: bool) -> duckdb.DuckDBPyRelation:
