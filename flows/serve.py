@@ -9,13 +9,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import yaml
-from server import DEPLOYMENT, address, answers, refuse_incomplete
+from server import DEPLOYMENT, START, address, answers, heard_of_worker, refuse_incomplete, refuse_without_worker
 
 from nsnet.core.files import atomic_path
 from nsnet.core.names import unknown
@@ -24,6 +25,7 @@ from nsnet.core.paths import Paths
 PREFECT = [sys.executable, "-m", "prefect", "--no-prompt"]
 FOLDER = Paths().store / "nightly"
 READY_SECONDS = 90
+LOOK_SECONDS = 3
 
 
 def start() -> None:
@@ -41,13 +43,14 @@ def start() -> None:
         # Not with --background: that leaves the server's output in a pipe that nobody reads, and it may end of it.
         place = urlsplit(url)
         _launch("server", "--host", str(place.hostname), "--port", str(place.port))
-        _wait(url)
+        _wait("server", f"at {url}", lambda: answers(url))
         print(f"server: at {url}")
     if httpx.get(f"{url}/work_pools/{pool}").status_code == httpx.codes.NOT_FOUND:
         _prefect("work-pool", "create", pool, "--type", "process")
     _prefect("deploy", "--all")
     if _process("worker") is None:
         _launch("worker", "--pool", pool, "--type", "process")
+        _wait("worker", f"of pool {pool}", lambda: heard_of_worker(pool))
     print(f"worker: on pool {pool}; what both do is in {FOLDER}/*.log")
     print(f"Now: make night, or prefect deployment run {DEPLOYMENT} --watch")
 
@@ -57,10 +60,19 @@ def run() -> None:
 
     Raises:
         FileNotFoundError: this folder is no project.
-        RuntimeError: server, pool, deployment or worker is missing: what, and the mend.
+        RuntimeError: server, pool, deployment or worker is missing, or goes: what, and the mend.
     """
-    refuse_incomplete(_pool())
-    sys.exit(subprocess.run([*PREFECT, "deployment", "run", DEPLOYMENT, "--watch"]).returncode)
+    pool = _pool()
+    refuse_incomplete(pool)
+    with subprocess.Popen([*PREFECT, "deployment", "run", DEPLOYMENT, "--watch"]) as watch:
+        try:
+            while _goes_on(watch):
+                refuse_without_worker(pool)
+        except httpx.HTTPError as error:
+            raise RuntimeError(f"the server at {address()} has gone in mid-run ({error}): {START}") from error
+        finally:
+            watch.terminate()
+    sys.exit(watch.returncode)
 
 
 def stop() -> None:
@@ -85,13 +97,22 @@ def _pool() -> str:
     return str(deployments[0]["work_pool"]["name"])
 
 
-def _wait(url: str) -> None:
+def _goes_on(process: subprocess.Popen[bytes]) -> bool:
+    """Whether a process still runs a few seconds from now."""
+    try:
+        process.wait(LOOK_SECONDS)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
+
+
+def _wait(name: str, place: str, ready: Callable[[], bool]) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not answers(url):
+    while not ready():
         if time.monotonic() > deadline:
-            raise RuntimeError(f"the server did not answer at {url} within {READY_SECONDS} s: {_last_line('server')}")
-        if _process("server") is None:
-            raise RuntimeError(f"the server at {url} ended: {_last_line('server')}")
+            raise RuntimeError(f"the {name} {place} was not ready within {READY_SECONDS} s: {_last_line(name)}")
+        if _process(name) is None:
+            raise RuntimeError(f"the {name} {place} ended: {_last_line(name)}")
         time.sleep(0.3)
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
+import datetime
 from contextlib import suppress
-from typing import Any
+from email.utils import parsedate_to_datetime
 
 import httpx
 from prefect.settings import get_current_settings
 
 DEPLOYMENT = "nsnet/nightly-eval"
 START = "start it with `make serve` (or `python flows/serve.py start`)"
-# A worker says every 30 seconds that it lives; one that has just started may not have yet.
-WORKER_SECONDS = 45.0
+# A worker says every 30 seconds that it lives.
+SILENT_SECONDS = 45.0
 
 
 def address() -> str:
@@ -61,16 +61,25 @@ def refuse_incomplete(pool: str) -> None:
     url = refuse_without_server()
     for kind, path in (("work pool", f"work_pools/{pool}"), ("deployment", f"deployments/name/{DEPLOYMENT}")):
         if httpx.get(f"{url}/{path}").status_code == httpx.codes.NOT_FOUND:
-            raise RuntimeError(f"the server at {url} knows no {kind} {path.split('/', 1)[1]}: {START}")
-    deadline = time.monotonic() + WORKER_SECONDS
-    while not any(worker["status"] == "ONLINE" for worker in _workers(url, pool)):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no worker of pool {pool} has been seen for {WORKER_SECONDS:g} s: {START}")
-        time.sleep(1)
+            name = path.removeprefix("work_pools/").removeprefix("deployments/name/")
+            raise RuntimeError(f"the server at {url} knows no {kind} {name}: {START}")
+    refuse_without_worker(pool)
 
 
-def _workers(url: str, pool: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = (
-        httpx.post(f"{url}/work_pools/{pool}/workers/filter", json={}).raise_for_status().json()
-    )
-    return found
+def refuse_without_worker(pool: str) -> None:
+    """Stop where no worker of a pool has said lately that it lives: a run would wait for one.
+
+    Raises:
+        RuntimeError: none has.
+    """
+    if not heard_of_worker(pool):
+        raise RuntimeError(f"no worker of pool {pool} was heard of in the last {SILENT_SECONDS:g} s: {START}")
+
+
+def heard_of_worker(pool: str) -> bool:
+    """Whether a worker of a pool has said lately that it lives."""
+    answer = httpx.post(f"{address()}/work_pools/{pool}/workers/filter", json={}).raise_for_status()
+    # By the server's clock, which has also stamped the workers' words.
+    now = parsedate_to_datetime(answer.headers["date"])
+    seen = [datetime.datetime.fromisoformat(worker["last_heartbeat_time"]) for worker in answer.json()]
+    return any((now - last).total_seconds() < SILENT_SECONDS for last in seen)

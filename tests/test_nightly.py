@@ -9,10 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -20,8 +22,14 @@ import pytest
 import yaml
 
 from nsnet.nightly.reproduction import reproduce
-from tests.conftest import DETECTORS, ROOT, environment, make_project, run
+from nsnet.reporting.queries import run_query
+from tests.conftest import DETECTORS, ROOT, change, environment, make_project, run
 
+# A block of Prefect's that tells a team, as docs/operations.md has it.
+BLOCK = """
+from prefect.blocks.notifications import CustomWebhookNotificationBlock as Hook
+Hook(name="team", url="{url}", json_data={{"text": "{{{{subject}}}} {{{{body}}}}"}}).save("team")
+"""
 RUN = ("deployment", "run", "nsnet/nightly-eval", "--watch", "--watch-timeout", "300")
 
 
@@ -116,6 +124,28 @@ def _wait(ready: Callable[[], bool], seconds: float) -> None:
         time.sleep(0.3)
 
 
+@contextmanager
+def listener() -> Iterator[tuple[str, list[str]]]:
+    """A team's webhook: its address, and what it was told."""
+    heard: list[str] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["content-length"])))["text"])
+            self.send_response(200)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Hook) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", heard
+        server.shutdown()
+
+
+def told(url: str) -> str:
+    """All that runs have logged."""
+    return "\n".join(line["message"] for line in httpx.post(f"{url}/logs/filter", json={}).json())
+
+
 def test_deployment_runs_to_a_leaderboard_artifact(served: Served) -> None:
     folder, url = served.folder, served.url
     finished = served.prefect(*RUN)
@@ -125,14 +155,33 @@ def test_deployment_runs_to_a_leaderboard_artifact(served: Served) -> None:
     assert "LAB: simulated generators" in artifact["description"]
     rows = json.loads(artifact["data"]) if isinstance(artifact["data"], str) else artifact["data"]
     assert len(rows) == 2 * DETECTORS and {"nsnet", "univfd", "cnn-control"} <= {row["detector"] for row in rows}
+    keys = {"key": {"any_": ["findings", "published"]}}
+    found = httpx.post(f"{url}/artifacts/filter", json={"artifacts": keys}).json()
+    # A link is Markdown to the server.
+    assert {(one["key"], one["type"]) for one in found} == {("findings", "table"), ("published", "markdown")}
     [deployment] = httpx.post(f"{url}/deployments/filter", json={}).json()
+    assert deployment["tags"] == ["nsnet", "nightly"]
     assert deployment["concurrency_limit"] == 1 or deployment["global_concurrency_limit"]["limit"] == 1
     assert deployment["schedules"][0]["schedule"]["cron"] == "0 3 * * *"
-    # A night that finds other data than the committed stops before it runs anything.
-    (folder / "data/test/1_fake/copy_move/00000.jpg").unlink()
-    assert served.prefect(*RUN).returncode == 1
-    logs = httpx.post(f"{url}/logs/filter", json={"sort": "TIMESTAMP_DESC"}).json()
-    assert any("lab/copy_move: 0 added, 1 removed, 0 changed" in line["message"] for line in logs)
+    # A parameter that the settings would refuse is refused.
+    assert served.prefect(*RUN, "--param", 'detectors=["univfdd"]').returncode == 1
+    assert "did you mean univfd" in told(url)
+    # A night that finds other data than the committed stops before it runs anything, says so, and changes nothing.
+    with listener() as (hook, heard):
+        subprocess.run(["python", "-c", BLOCK.format(url=hook)], cwd=folder, env=served.settings, check=True)
+        change(folder, "nightly", notify=["custom-webhook/team"])
+        (folder / "data/test/1_fake/copy_move/00000.jpg").unlink()
+        finished = served.prefect(*RUN)
+        assert finished.returncode == 1 and "Failed" in finished.stdout, finished.stdout + finished.stderr
+    assert "lab/copy_move: 0 added, 1 removed, 0 changed" in told(url)
+    flows = httpx.post(f"{url}/flow_runs/filter", json={}).json()
+    [failed] = [flow for flow in flows if flow["state"]["type"] == "FAILED" and not flow["parameters"]["detectors"]]
+    assert failed["state"]["message"] == "night 2: corpus-drift; published stays that of night 1"
+    [notice] = heard
+    assert "nsnet night 2: corpus-drift" in notice and "1 removed" in notice
+    catalogue = folder / "nights/nsnet.duckdb"
+    rows = run_query(catalogue, "SELECT DISTINCT night, outcome, findings FROM nightly_trend ORDER BY night").rows()
+    assert rows == [(1, "accepted", ""), (2, "refused", "corpus-drift")]
 
 
 def test_two_nights_at_once_run_one_after_the_other(served: Served) -> None:
