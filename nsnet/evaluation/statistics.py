@@ -159,11 +159,22 @@ def scores_of(
 def contest_draws(
     trained: list[Row], exams: Exams, tested: list[str], scores: Array, resampler: Resampler, settings: Evaluate
 ) -> tuple[dict[str, Array], list[Row]]:
-    """Every metric under every resample, float64 (runs, contests, 1 + draws); and the rows of results.
+    """Every metric under every resample, and the rows of results.
 
-    Where a run takes no part, its draws are NaN. One pool's resamples are held at a time, and
-    made again for the next training set: large suites have thousands of pictures in hundreds
-    of pools.
+    One pool's resamples are held at a time, and made again for the next training set: large
+    suites have thousands of pictures in hundreds of pools.
+
+    Args:
+        trained: rows of the table runs.
+        exams: of the corpus.
+        tested: image_id of each picture.
+        scores: float64 (runs, pictures), in the order of both; NaN where a run is not judged.
+        resampler: of the corpus.
+        settings: draws and their seed.
+
+    Returns:
+        By metric float64 (runs, contests, 1 + draws), entry 0 the sample's, NaN where a run takes no
+        part; and a row of the table results for each metric of a run on a contest, but for its condition.
     """
     contests = exams.contests
     drawn = {metric: np.full((len(trained), len(contests), 1 + settings.bootstrap), math.nan) for metric in METRICS}
