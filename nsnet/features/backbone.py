@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from nsnet.core.provenance import digest, file_sha256
 from nsnet.features import settings as sections
 from nsnet.features import weights
 from nsnet.features.image_towers import open_image_tower
+from nsnet.features.int8 import INT8_VERSION, Int8Passes, check_int8
 from nsnet.features.settings import TEXTLESS
 from nsnet.features.towers import has_tokens, pooled_and_tokens, slot_means
 from nsnet.features.views import ViewSettings
@@ -44,6 +45,7 @@ class Backbone:
         views: how pictures are shown to it.
         device: where it computes.
         width: dimension d of a feature.
+        passes: who computes the features of pictures in place of torch, if anyone.
     """
 
     record: dict[str, Any]
@@ -52,6 +54,7 @@ class Backbone:
     views: ViewSettings
     device: str
     width: int
+    passes: Int8Passes | None = None
 
     @property
     def id(self) -> str:
@@ -69,6 +72,8 @@ class Backbone:
         A feature does not depend on the other pictures of a call, but its last bits do depend
         on how many there are: calls whose results must agree are of one size (`stack`).
         """
+        if self.passes is not None:
+            return self.passes(pixels)[0]
         with torch.inference_mode(), self.precision():
             return self.features(self._placed(pixels)).float().cpu().numpy()
 
@@ -84,6 +89,9 @@ class Backbone:
         """
         if not self.has_patches:
             raise ValueError(f"the tower of {self.record['model']} has no patch tokens: set features.patches to false")
+        if self.passes is not None:
+            features, slots = self.passes(pixels)
+            return features, slots
         with torch.inference_mode():
             with self.precision():
                 pooled, tokens = self.features_and_tokens(self._placed(pixels))
@@ -112,6 +120,13 @@ class Backbone:
         """A pass that gives the features of all patch tokens too."""
         return pooled_and_tokens(self.model.visual, self.normalised(pixels))
 
+    def whole(self, pixels: UInt8[torch.Tensor, "b size size 3"]) -> tuple[torch.Tensor, ...]:
+        """All that a pass can give, for those who compute it otherwise: features (b, d), and of slots (b, slots, d)."""
+        if not self.has_patches:
+            return (self.features(pixels),)
+        pooled, tokens = self.features_and_tokens(pixels)
+        return pooled, slot_means(tokens, self.views.grid)
+
     def normalised(self, pixels: UInt8[torch.Tensor, "b size size 3"]) -> Float[torch.Tensor, "b 3 size size"]:
         """Views as the tower takes them: float32, less its mean, over its standard deviation."""
         # Permuted, not copied: the batch stays in channels_last, which convolutions like best.
@@ -136,16 +151,20 @@ def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
 
     Args:
         settings: section backbone.
-        device: cpu or cuda.
+        device: cpu or cuda; eight bits are for the CPU, wherever it is asked for.
 
     Returns:
         The tower, in evaluation mode, with its record.
 
     Raises:
-        ImportError: as `open_image_tower`.
-        ValueError: as `open_model` and `open_image_tower`; a file of weights is not the one that is pinned; or
-            the mosaic does not fit the model's input.
+        ImportError: as `open_image_tower` and `check_int8`.
+        ValueError: as `open_model`, `open_image_tower` and `check_int8`; a file of weights is not the one that is
+            pinned; or the mosaic does not fit the model's input.
     """
+    eight_bits = settings.runtime == "int8"
+    if eight_bits:
+        check_int8()
+        device = "cpu"
     weights.check_pin(settings)
     alone = settings.model.startswith(TEXTLESS)
     model, tokenizer = (open_image_tower(settings).to(device), None) if alone else weights.open_model(settings, device)
@@ -170,9 +189,12 @@ def load_backbone(settings: sections.Backbone, device: str = "cpu") -> Backbone:
         "views_version": VIEWS_VERSION,
         **asdict(views),
     }
+    if eight_bits:
+        record |= {"runtime": settings.runtime, "int8_version": INT8_VERSION}
     with torch.inference_mode():
         width = int(model.encode_image(torch.zeros(1, 3, size, size, device=device)).shape[1])
-    return Backbone(record, model, tokenizer, views, device, width)
+    backbone = Backbone(record, model, tokenizer, views, device, width)
+    return replace(backbone, passes=Int8Passes(backbone, settings.model)) if eight_bits else backbone
 
 
 def stack(pixels: Sequence[UInt8[np.ndarray, "size size 3"]], batch: int) -> UInt8[np.ndarray, "batch size size 3"]:

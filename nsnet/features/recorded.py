@@ -19,7 +19,7 @@ from nsnet.features.backbone import Backbone
 WORTH = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordedBackbone(Backbone):
     """A backbone one of whose two kinds of pass comes from a graph.
 
@@ -60,9 +60,9 @@ def record(backbone: Backbone, batch: int, tokens: bool) -> Backbone:
         tokens: whether passes give tokens too.
 
     Returns:
-        It, or `backbone` itself: on a GPU, whose passes wait for no lock, or where a bit differs.
+        It, or `backbone` itself: on a GPU or with passes of its own, which wait for no lock, or where a bit differs.
     """
-    if backbone.device != "cpu":
+    if backbone.device != "cpu" or backbone.passes is not None:
         return backbone
     shape = batch, backbone.views.size, backbone.views.size, 3
     first, second = np.random.default_rng(0).integers(0, 256, (2, *shape), dtype=np.uint8)

@@ -100,16 +100,24 @@ class Backbone(Section):
 
     Attributes:
         sha256: that a file of weights must have; null takes any.
+        runtime: who computes the features of pictures: torch, or OpenVINO in eight bits, on the processor.
     """
 
     model: str
     weights: str | None
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None
     precision: Literal["float32", "bfloat16"]
+    runtime: Literal["torch", "int8"] = "torch"
     patch_size: Count
     grid: Count
     lowest: Count
     interpolation: Literal["bicubic", "bilinear"]
+
+    @model_validator(mode="after")
+    def _one_precision(self) -> Backbone:
+        if self.runtime == "int8" and self.precision != "float32":
+            raise ValueError(f"runtime int8 rounds float32: set precision to float32 (got {self.precision})")
+        return self
 
 
 class Features(Section):
