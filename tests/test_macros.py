@@ -85,7 +85,13 @@ def calibration_error(bins: int) -> Metric:
     return metric
 
 
+def best_of_all(labels: Array, scores: Array) -> float:
+    """Every score of a picture as a threshold, and one above them all."""
+    return float(max(balanced_accuracy_score(labels, scores >= one) for one in [*np.unique(scores), 2.0]))
+
+
 REFERENCES: dict[str, Metric] = {
+    "oracle_accuracy(label, score)": best_of_all,
     "average_precision(label, score)": average_precision_score,
     "auroc(label, score)": roc_auc_score,
     **{
@@ -137,12 +143,17 @@ def test_equal_scores_are_told_apart_by_nothing(connection: duckdb.DuckDBPyConne
     """Whichever class is listed first, one score for all is chance: a threshold catches all or nothing."""
     for tied in ([(0, 0.5)] * 3 + [(1, 0.5)], [(1, 0.5)] + [(0, 0.5)] * 3):
         expected = {"auroc(label, score)": 0.5, "average_precision(label, score)": 0.25}
+        expected |= {"oracle_accuracy(label, score)": 0.5}
         expected |= {f"tpr_at_fpr(label, score, {fpr})": float(fpr == 1) for fpr in (0, 0.999, 1)}
         for call, value in expected.items():
             assert asked(connection, call, tied) == value, call
     # Without a false alarm: fakes above the highest real, not beside it.
     some: Pictures = [(0, 0.1), (0, 0.7), (1, 0.7), (1, 0.8)]
     assert asked(connection, "tpr_at_fpr(label, score, 0)", some) == 0.5
+    # At 0.7 both fakes and a real, above it a fake: three quarters either way.
+    assert asked(connection, "oracle_accuracy(label, score)", some) == 0.75
+    # The wrong way round nothing is better than calling nothing fake.
+    assert asked(connection, "oracle_accuracy(label, score)", [(1, 0.1), (0, 0.9), (0, 0.8)]) == 0.5
 
 
 def test_nothing_called_fake_has_no_precision(connection: duckdb.DuckDBPyConnection) -> None:
