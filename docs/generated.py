@@ -21,8 +21,9 @@ from nsnet.core.printing import markdown_table
 from nsnet.evaluation.contracts import ExternalRuns
 from nsnet.lab.simulators import simulators
 from nsnet.params import load_params
-from nsnet.reporting.catalogue import BUILD
+from nsnet.reporting.catalogue import BUILD, RUN_FACTS, empty_run_facts
 from nsnet.reporting.columns import described
+from nsnet.reporting.environments import COLUMNS, TABLE, WHAT, create_environments
 from nsnet.reporting.nights import tables as nights
 from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import (
@@ -61,7 +62,7 @@ def dictionary() -> str:
     kinds: tuple[type[Table], ...] = (*TABLES, Published, *nights.TABLES)
     with _empty_catalogue() as connection:
         names = {
-            "Tables": [*map(table_name, kinds), "settings", "build"],
+            "Tables": [*map(table_name, kinds), "settings", TABLE, "build"],
             "Views": sorted(views()),
             "Macros": sorted(macros()),
         }
@@ -72,6 +73,7 @@ def dictionary() -> str:
         parts += [words, _columns(connection, "published", said)]
         parts += [_table(connection, kind) for kind in nights.TABLES]
         parts += ["### settings\n\nWhat the evaluation was asked for.\n", _columns(connection, "settings", SETTINGS)]
+        parts += [f"### {TABLE}\n\n{WHAT}.\n", _columns(connection, TABLE, COLUMNS)]
         parts += ["### build\n\nWhat the catalogue was built with, and when.\n", _columns(connection, "build", BUILD)]
         parts.append("## Views\n\nOne file of SQL each in `nsnet/reporting/sql/`.\n")
         for name, view in sorted(views().items()):  # the order of use is not the same in every process
@@ -90,11 +92,12 @@ def _empty_catalogue() -> duckdb.DuckDBPyConnection:
     for kind in TABLES:
         connection.register("rows", make(kind, []).to_arrow())
         extra = ', true AS "current"' if kind in KEPT else ""
-        extra += ", NULL::DOUBLE AS seconds" if kind is Runs else ""
+        extra += empty_run_facts() if kind is Runs else ""
         connection.execute(f"CREATE TABLE {table_name(kind)} AS SELECT *{extra} FROM rows")
         connection.unregister("rows")
     create_published(connection)
     nights.create_nights(connection, ROOT / "nights")
+    create_environments(connection, [])
     create_settings(connection, load_params(ROOT / "params.yaml").evaluate)
     columns = ", ".join(f"NULL::{'TIMESTAMP' if name == 'built_at' else 'VARCHAR'} AS {name}" for name in BUILD)
     connection.execute(f"CREATE TABLE build AS SELECT {columns}")
@@ -117,7 +120,7 @@ def _table(connection: duckdb.DuckDBPyConnection, kind: type[Table]) -> str:
     said = ExternalRuns if kind is Runs else kind  # as in the catalogue
     what = {name: facts.description or "" for name, facts in said.to_schema().columns.items()}
     what |= {"current": CURRENT} if kind in KEPT else {}
-    what |= {"seconds": "wall seconds of the training"} if kind is Runs else {}
+    what |= {column: words for column, (_, words) in RUN_FACTS.items()} if kind is Runs else {}
     name = table_name(kind)
     maker = "the nightly evaluation" if kind in nights.TABLES else f"the stage `{table_stage(kind)}`"
     head = f"### {name}\n\n{inspect.getdoc(said)}\n\nMade by {maker}.\n"

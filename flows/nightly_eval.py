@@ -105,7 +105,7 @@ def show(night: Night, recorded: Recorded) -> None:
     nothing = [{"finding": "none", "subject": "", "detail": ""}]
     create_table_artifact(found or nothing, key="findings", description=verdict)
     if recorded.published:
-        catalogue = (PROJECT.nights / PROJECT.database.name).resolve().as_uri()
+        catalogue = PROJECT.published.resolve().as_uri()
         text = f"catalogue as published, of night {recorded.published.night}"
         create_link_artifact(catalogue, text, key="published", description=text)
 

@@ -124,6 +124,7 @@ def test_the_pages_python_reads_the_catalogue(project: Path, monkeypatch: pytest
     names: dict[str, Any] = {}
     exec(block, names)
     assert names["frame"].columns == ["detector", "acc"] and not names["frame"].is_empty()
+    assert names["table"].to_dict("list") == names["frame"].to_dict(as_series=False)
 
 
 def test_parquet_needs_a_file(project: Path) -> None:

@@ -58,7 +58,7 @@ def test_results_equal_scikit_learn(whole: Whole) -> None:
         stored = dict(mine.select("metric", "value").iter_rows())
         assert {name: stored[name] for name in expected} == pytest.approx(expected, abs=EXACT)
     assert rows.filter((pl.col("ci_low") > pl.col("value")) | (pl.col("ci_high") < pl.col("value"))).is_empty()
-    assert found.results.height == trained.height * 2 * 5 * 13
+    assert found.results.height == trained.height * 2 * 5 * 14
     assert set(found.results["n_clusters"]) == set(found.means["n_clusters"]) == {None}
 
 

@@ -103,7 +103,7 @@ def test_the_score_interval_follows_variance_and_degrees_of_freedom() -> None:
 def test_trials_behind_a_metric_without_an_error() -> None:
     trials = {metric: sample_size(metric, 500, 100) for metric in METRICS}
     assert trials == {
-        **{"acc": 200, "acc_validation": 200, "plain_acc": 600, "r_acc": 500, "f_acc": 100},
+        **{"acc": 200, "acc_validation": 200, "acc_oracle": 200, "plain_acc": 600, "r_acc": 500, "f_acc": 100},
         **dict.fromkeys(("ap", "auroc", "plain_ap", "tpr_at_1_percent", "tpr_at_5_percent", "ece", "ece_scaled"), 100),
         "precision_at_1_percent": pytest.approx(500 / 99),
     }

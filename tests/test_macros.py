@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator, Sequence
 
 import duckdb
@@ -86,7 +85,13 @@ def calibration_error(bins: int) -> Metric:
     return metric
 
 
+def best_of_all(labels: Array, scores: Array) -> float:
+    """Every score of a picture as a threshold, and one above them all."""
+    return float(max(balanced_accuracy_score(labels, scores >= one) for one in [*np.unique(scores), 2.0]))
+
+
 REFERENCES: dict[str, Metric] = {
+    "oracle_accuracy(label, score)": best_of_all,
     "average_precision(label, score)": average_precision_score,
     "auroc(label, score)": roc_auc_score,
     **{
@@ -138,12 +143,17 @@ def test_equal_scores_are_told_apart_by_nothing(connection: duckdb.DuckDBPyConne
     """Whichever class is listed first, one score for all is chance: a threshold catches all or nothing."""
     for tied in ([(0, 0.5)] * 3 + [(1, 0.5)], [(1, 0.5)] + [(0, 0.5)] * 3):
         expected = {"auroc(label, score)": 0.5, "average_precision(label, score)": 0.25}
+        expected |= {"oracle_accuracy(label, score)": 0.5}
         expected |= {f"tpr_at_fpr(label, score, {fpr})": float(fpr == 1) for fpr in (0, 0.999, 1)}
         for call, value in expected.items():
             assert asked(connection, call, tied) == value, call
     # Without a false alarm: fakes above the highest real, not beside it.
     some: Pictures = [(0, 0.1), (0, 0.7), (1, 0.7), (1, 0.8)]
     assert asked(connection, "tpr_at_fpr(label, score, 0)", some) == 0.5
+    # At 0.7 both fakes and a real, above it a fake: three quarters either way.
+    assert asked(connection, "oracle_accuracy(label, score)", some) == 0.75
+    # The wrong way round nothing is better than calling nothing fake.
+    assert asked(connection, "oracle_accuracy(label, score)", [(1, 0.1), (0, 0.9), (0, 0.8)]) == 0.5
 
 
 def test_nothing_called_fake_has_no_precision(connection: duckdb.DuckDBPyConnection) -> None:
@@ -172,15 +182,13 @@ def test_thresholds_may_differ_between_groups(connection: duckdb.DuckDBPyConnect
 
 
 def test_half_a_million_pictures_take_no_squares(connection: duckdb.DuckDBPyConnection) -> None:
-    """One group of 500,000: comparing every two of them would take hours."""
+    """One group of 500,000: the test would not end in hours if every two of them were compared."""
     connection.execute(
         "CREATE TABLE many AS SELECT (range % 2)::TINYINT AS label, hash(range) / 18446744073709551616 AS score"
         " FROM range(500000)"
     )
-    started = time.perf_counter()
     calls = "average_precision(label, score), auroc(label, score), tpr_at_fpr(label, score, 0.01)"
     found = connection.sql(f"SELECT {calls}, expected_calibration_error(label, score, 15) FROM many").fetchall()[0]
-    assert time.perf_counter() - started < 30  # less than 1 s on two cores that do nothing else
     # Drawn scores tell nothing; 0.01 is more than five standard errors.
     assert found[:3] == pytest.approx([0.5, 0.5, 0.01], abs=0.01)
     assert found[3] == pytest.approx(0.25, abs=0.01)

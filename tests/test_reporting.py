@@ -104,6 +104,9 @@ def test_every_report_names_its_rows_and_has_some(evaluated: Project) -> None:
     assert tables["leaderboard_biased"].rows["detector"].to_list()[0] == "nsnet"
     metrics = set(tables["per_generator_biased"].rows["metric"])
     assert metrics == set(METRICS) and "ece" not in tables["per_generator_biased"].markdown
+    # What labels chose is in no ranking, and where it stands its name says so.
+    named = [name for table in tables.values() for name in table.rows.columns if "oracle" in name]
+    assert named == [] and "upper bound" in tables["per_generator_biased"].report.note
 
 
 def test_deployment_equals_the_means(evaluated: Project) -> None:

@@ -112,4 +112,4 @@ def _decide(night: int, action: str, why: str) -> None:
     paths = known_project()
     with clear_errors():
         chosen = decide_for(paths, night, action, getpass.getuser(), why)
-    print(f"night {chosen.night} is published: {paths.nights / paths.database.name}")
+    print(f"night {chosen.night} is published: {paths.published}")

@@ -78,8 +78,13 @@ class Paths:
 
     @property
     def nights(self) -> Path:
-        """What the nightly evaluation published: append-only; readers open its nsnet.duckdb."""
+        """What the nightly evaluation published: append-only."""
         return self.root / "nights"
+
+    @property
+    def published(self) -> Path:
+        """The catalogue that readers open: of the accepted night, with all nights."""
+        return self.nights / self.database.name
 
     @property
     def detectors(self) -> Path:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -34,13 +35,13 @@ def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
 
 
 @contextmanager
-def cost(file: Path) -> Iterator[dict[str, float]]:
-    """Write wall seconds and peak memory of the block to a JSON file; the block may add figures.
+def cost(file: Path) -> Iterator[dict[str, Any]]:
+    """Write wall seconds and peak memory of the block to a JSON file; the block may add facts.
 
     Peak memory is that of this process or its largest finished child, in MB. Costs differ
     from run to run, so they are kept out of every table that must be reproducible.
     """
-    figures: dict[str, float] = {}
+    figures: dict[str, Any] = {}
     start = time.perf_counter()
     yield figures
     peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

@@ -85,7 +85,9 @@ class Results(Table):
         " tpr_at_5_percent (fakes caught where at most that share of the pool is called fake),"
         " precision_at_1_percent (share of right alarms at 0.5 where one picture in a hundred is fake; 0 without an"
         " alarm), ece and ece_scaled (expected calibration error, 15 bins, classes weigh the same; of the scores, and"
-        " of scores scaled by runs.temperature)",
+        " of scores scaled by runs.temperature), acc_oracle (acc at the threshold that is best on these very test"
+        " pictures, another for every run and generator: an upper bound nobody can use; papers sometimes report it as"
+        " acc)",
     )
     value: pl.Float64 = pa.Field(ge=0, le=1, description="the metric on all images")
     ci_low: pl.Float64 = pa.Field(ge=0, le=1, description="lower end of the 95 % interval over images")

@@ -21,7 +21,7 @@ from jaxtyping import Float, Float64
 from scipy.special import ndtri, stdtrit
 
 from nsnet.detectors.thresholds import THRESHOLD
-from nsnet.evaluation.metrics import BASE_RATE, METRICS
+from nsnet.evaluation.metrics import BASE_RATE, METRICS, ORACLE
 from nsnet.evaluation.units import Units
 
 CONFIDENCE = 0.95
@@ -110,7 +110,7 @@ def sample_size(metric: str, n_real: int, n_fake: int, f_acc: float = 1.0) -> fl
     known: dict[str, float] = {"r_acc": n_real, "f_acc": n_fake, "plain_acc": n_real + n_fake, "acc": 2 * smaller}
     # No alarm at all tells nothing of them: next to no trials, and an interval of nearly all.
     known["precision_at_1_percent"] = max(n_real * f_acc * BASE_RATE / (1 - BASE_RATE), ROUNDING)
-    return known.get("acc" if metric == "acc_validation" else metric, smaller)
+    return known.get("acc" if metric in ("acc_validation", ORACLE) else metric, smaller)
 
 
 def critical(freedom: float) -> float:

@@ -31,8 +31,8 @@ def publish(paths: Paths) -> Path | None:
     if last is None:
         return None
     version = Paths(_whole(paths, last))
-    build_catalog(version, load_section(version.params, "evaluate", Evaluate), paths.nights)
-    return paths.nights / paths.database.name
+    build_catalog(version, load_section(version.params, "evaluate", Evaluate), paths)
+    return paths.published
 
 
 def decide_for(paths: Paths, night: int, action: str, by: str, why: str) -> Accepted:

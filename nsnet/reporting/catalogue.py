@@ -19,6 +19,15 @@ from nsnet.core.provenance import git_revision
 from nsnet.evaluation.contracts import ExternalRuns, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.reporting.comments import comment, comment_contract, quoted
+from nsnet.reporting.environments import (
+    COLUMNS,
+    OF_RUN,
+    TABLE,
+    WHAT,
+    create_environments,
+    environment_of,
+    evaluation_facts,
+)
 from nsnet.reporting.nights import tables as nights
 from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import (
@@ -43,10 +52,13 @@ BUILD = {
     "nsnet": "version of nsnet",
     "duckdb": "version of DuckDB",
     "built_at": "when, UTC",
+    "evaluated_in": "environments.id of the stage evaluate's last run on this machine; null if it has not run",
 }
+# What the store knows of a run beside its row of the table runs: type and comment.
+RUN_FACTS = {"seconds": ("DOUBLE", "wall seconds of the training"), "environment": ("VARCHAR", OF_RUN)}
 
 
-def build_catalog(paths: Paths, settings: Evaluate, published: Path | None = None) -> list[str]:
+def build_catalog(paths: Paths, settings: Evaluate, publisher: Paths | None = None) -> list[str]:
     """Build the database from the Parquet tables and the store of runs, whole or not at all.
 
     The file is a view of the tables and is not byte-reproducible: nothing depends on it.
@@ -54,8 +66,8 @@ def build_catalog(paths: Paths, settings: Evaluate, published: Path | None = Non
     Args:
         paths: the project.
         settings: section evaluate.
-        published: folder of published nights, and of the database; the project's nights and its own place if
-            left out.
+        publisher: the project that publishes `paths`, a version of its tables: the database lies among its nights,
+            its store tells how the runs were trained, and holds others that are none of this version's.
 
     Returns:
         Names of its tables.
@@ -67,7 +79,7 @@ def build_catalog(paths: Paths, settings: Evaluate, published: Path | None = Non
     missing = missing_tables(paths, (*TABLES, ExternalRuns))
     if missing:
         raise FileNotFoundError(f"no Parquet for {', '.join(missing)} in {paths.artifacts}: run `dvc repro`")
-    database = published / paths.database.name if published else paths.database
+    database = publisher.published if publisher else paths.database
     with atomic_path(database) as temporary:
         with duckdb.connect() as connection:
             connection.execute(
@@ -75,22 +87,30 @@ def build_catalog(paths: Paths, settings: Evaluate, published: Path | None = Non
             )
             for kind in TABLES:
                 _create(connection, kind, paths)
-            _add_kept_runs(connection, paths)
+            facts, evaluated = _facts(publisher or paths), evaluation_facts(publisher or paths)
+            if publisher:
+                ours = {row[0] for row in connection.execute("SELECT run_id FROM runs").fetchall()}
+                facts = {run_id: row for run_id, row in facts.items() if run_id in ours}
+            _add_kept_runs(connection, paths, facts)
+            records = [found["environment"] for found in (*facts.values(), evaluated) if found.get("environment")]
+            create_environments(connection, records)
+            comment(connection, TABLE, WHAT, COLUMNS)
             for kind in TABLES:
                 comment_contract(connection, table_name(kind), ExternalRuns if kind is Runs else kind)
             for kind in KEPT:
                 connection.execute(f'COMMENT ON COLUMN {table_name(kind)}."current" IS {quoted(CURRENT)}')
-            connection.execute("COMMENT ON COLUMN runs.seconds IS 'wall seconds of the training'")
+            for column, (_, words) in RUN_FACTS.items():
+                connection.execute(f"COMMENT ON COLUMN runs.{column} IS {quoted(words)}")
             create_settings(connection, settings)
             create_published(connection)
-            nights.create_nights(connection, published or paths.nights)
-            _create_build(connection, paths)
+            nights.create_nights(connection, (publisher or paths).nights)
+            _create_build(connection, paths, environment_of(evaluated))
             create_views(connection)
             connection.execute("USE memory; DETACH catalog")
         # A stale write-ahead log beside a replaced database would make it unopenable.
         database.with_suffix(".duckdb.wal").unlink(missing_ok=True)
     kinds: tuple[type[Table], ...] = (*TABLES, Published, *nights.TABLES)
-    return [*map(table_name, kinds), "settings", "build"]
+    return [*map(table_name, kinds), "settings", TABLE, "build"]
 
 
 def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Paths) -> None:
@@ -104,12 +124,17 @@ def _create(connection: duckdb.DuckDBPyConnection, kind: type[Table], paths: Pat
             casts += [f"{column}::{inner}[{sizes[0]}] AS {column}"] if len(sizes) == 1 else []
     replaced = f" REPLACE ({', '.join(casts)})" if casts else ""
     extra = ', true AS "current"' if kind in KEPT else ""
-    extra += ", NULL::DOUBLE AS seconds" if kind is Runs else ""
+    extra += empty_run_facts() if kind is Runs else ""
     connection.execute(f"CREATE TABLE {name} AS SELECT *{replaced}{extra} FROM {file}")
 
 
-def _add_kept_runs(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
-    """Add the runs of the store that are not current, with what they last predicted and reached."""
+def empty_run_facts() -> str:
+    """Columns of `RUN_FACTS` for a SELECT, to be filled from the store."""
+    return "".join(f", NULL::{kind} AS {column}" for column, (kind, _) in RUN_FACTS.items())
+
+
+def _facts(paths: Paths) -> dict[str, dict[str, Any]]:
+    """What the store holds of each run, by run_id; a damaged one is named on stderr and left out."""
     store = RunStore(paths.run_store)
     facts: dict[str, dict[str, Any]] = {}
     for run_id in store.ids():
@@ -117,8 +142,16 @@ def _add_kept_runs(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
             facts[run_id] = store.read(run_id)
         except (ValueError, OSError) as error:
             print(f"catalogue: run {run_id} is left out: {error}", file=sys.stderr)
+    return facts
+
+
+def _add_kept_runs(connection: duckdb.DuckDBPyConnection, paths: Paths, facts: dict[str, dict[str, Any]]) -> None:
+    """Add what the store knows of current runs, and the runs that are not current, with what they last reached."""
     for run_id, row in facts.items():
-        connection.execute("UPDATE runs SET seconds = ? WHERE run_id = ?", [row.get("seconds"), run_id])
+        connection.execute(
+            "UPDATE runs SET seconds = ?, environment = ? WHERE run_id = ?",
+            [row.get("seconds"), environment_of(row), run_id],
+        )
     current = {row[0] for row in connection.execute("SELECT run_id FROM runs").fetchall()}
     columns = set(make(Runs, []).columns)
     # Runs of an earlier contract lack columns: they cannot be shown beside the others.
@@ -126,7 +159,9 @@ def _add_kept_runs(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
     if not kept:
         return
     rows = make(Runs, kept.values()).with_columns(
-        pl.lit(False).alias("current"), pl.Series("seconds", [row.get("seconds") for row in kept.values()], pl.Float64)
+        pl.lit(False).alias("current"),
+        pl.Series("seconds", [row.get("seconds") for row in kept.values()], pl.Float64),
+        pl.Series("environment", [environment_of(row) for row in kept.values()], pl.String),
     )
     _insert(connection, Runs, rows)
     for kind in (Predictions, Results):
@@ -145,11 +180,13 @@ def _insert(connection: duckdb.DuckDBPyConnection, kind: type[Table], rows: pl.D
     connection.unregister("rows")
 
 
-def _create_build(connection: duckdb.DuckDBPyConnection, paths: Paths) -> None:
+def _create_build(connection: duckdb.DuckDBPyConnection, paths: Paths, evaluated_in: str | None) -> None:
     now = datetime.datetime.now(datetime.UTC).replace(microsecond=0, tzinfo=None)
-    facts = [git_revision(paths.root), version("nsnet"), duckdb.__version__, now]
+    facts = [git_revision(paths.root), version("nsnet"), duckdb.__version__, now, evaluated_in]
     connection.execute(
-        "CREATE TABLE build AS SELECT ? AS revision, ? AS nsnet, ? AS duckdb, ?::TIMESTAMP AS built_at", facts
+        "CREATE TABLE build AS SELECT ? AS revision, ? AS nsnet, ? AS duckdb, ?::TIMESTAMP AS built_at,"
+        " ?::VARCHAR AS evaluated_in",
+        facts,
     )
     comment(connection, "build", "What the catalogue was built with, and when", BUILD)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from nsnet.core.device import best_device
+from nsnet.core.environment import environment
 from nsnet.core.files import atomic_path
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
 
 
 def _tower(section: Backbone) -> Tower:
-    from nsnet.core.device import best_device
     from nsnet.features.backbone import load_backbone  # takes seconds, and few detectors need it
 
     return load_backbone(section, best_device())
@@ -38,7 +39,8 @@ def main() -> None:
     # Validation splits are scored as they were trained on.
     names = [*settings.conditions, *runs["train_condition"].unique().sort()]
     known = {condition.name: condition for condition in choose(names, conditions)}
-    with cost(paths.cost("evaluate")):
+    with cost(paths.cost("evaluate")) as figures:
+        figures["environment"] = environment(best_device())
         source = ScoringSource(paths, paths.data, known, lambda: _tower(section))
         evaluation = evaluate(paths, paths, settings, source)
         with atomic_path(paths.metrics) as temporary:

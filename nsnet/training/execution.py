@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from nsnet.core.device import one_thread
+from nsnet.core.environment import environment
 from nsnet.core.origin import describe
 from nsnet.core.provenance import digest
 from nsnet.detectors.files import save_detector
@@ -118,6 +119,7 @@ def _train(
             scores = detector.score(runner.batches(validation, ROWS[needs.reads]))
             threshold = choose_threshold(scores, validation.labels)
             temperature = fit_temperature(scores, validation.labels)
+            trained_in = environment(compute.device)
     except ValueError as error:
         raise ValueError(f"training {training.title}: {error}") from error
     detector.module().to("cpu")
@@ -134,6 +136,7 @@ def _train(
     facts = {
         **run_row(training, figures),
         "condition_id": training.condition.id,
+        "environment": trained_in,
         "seconds": round(time.perf_counter() - start, 3),
         "waiting": round(runner.clock.waiting / runner.clock.total, 3) if runner.clock.total else 0.0,
     }

@@ -21,6 +21,7 @@ from nsnet.core.provenance import git_revision
 from nsnet.evaluation.settings import Evaluate
 from nsnet.features.conditions import CLEAN
 from nsnet.features.contracts import AppliedConditions
+from nsnet.reporting.environments import run_environments
 from nsnet.reporting.layout import folded
 from nsnet.reporting.report import charts, sections
 from nsnet.reporting.report.comparison import compared
@@ -108,7 +109,7 @@ def make_report(
             sections.maps(feature_maps(paths, _first_training_set(connection), words, MAPPED)),
             _gallery(connection, paths, settings.shown),
             sections.audit(connection),
-            sections.provenance(connection),
+            sections.provenance(connection, run_environments(paths)),
         ]
         origin = origin_of(connection)
     world = origin.partition(":")[0]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 import polars as pl
 
+from nsnet.core.provenance import digest
 from nsnet.features.conditions import CLEAN
+from nsnet.reporting.environments import in_words
 from nsnet.reporting.report import charts
 from nsnet.reporting.report.gallery import Mistake
 from nsnet.reporting.report.scores import histogram, reliability
@@ -264,14 +266,23 @@ def real_sources(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Secti
     return Section("real-sources", "Real sources", words, plots, rows)
 
 
-def provenance(connection: duckdb.DuckDBPyConnection) -> Section:
-    """Where every figure comes from."""
+def provenance(connection: duckdb.DuckDBPyConnection, environments: Mapping[str, Mapping[str, Any]]) -> Section:
+    """Where every figure comes from.
+
+    Args:
+        connection: with the views.
+        environments: records of nsnet.core.environment by run_id, as far as they were kept.
+    """
     rows = connection.sql(
         """
         SELECT run_id, detector, training_set, train_condition, seed, code_checksum, data_checksum, backbone_id,
                detector_sha256, device, "precision"
         FROM runs WHERE "current" ORDER BY training_set, train_condition, detector, seed"""
     ).pl()
+    names = {run_id: digest(environments[run_id]) for run_id in rows["run_id"] if run_id in environments}
+    rows = rows.with_columns(environment=pl.col("run_id").replace_strict(names, default=None, return_dtype=pl.String))
     tested = connection.sql("SELECT DISTINCT code_checksum, data_checksum FROM results ORDER BY ALL").fetchall()
-    words = "Evaluated by code " + "; ".join(f"{code} on data {data}" for code, data in tested) + "."
-    return Section("provenance", "Provenance", words, table=rows)
+    said = ["Evaluated by code " + "; ".join(f"{code} on data {data}" for code, data in tested)]
+    known = {names[run_id]: environments[run_id] for run_id in names}
+    said += [f"Environment {name}: {in_words(known[name])}" for name in sorted(known)]
+    return Section("provenance", "Provenance", " ".join(f"{sentence}." for sentence in said), table=rows)
