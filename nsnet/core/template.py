@@ -19,6 +19,7 @@ POINTER = "data.dvc"
 FILES = (
     *("params.yaml", "dvc.yaml", POINTER, "prefect.yaml", "prefect.toml"),
     *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py", "scores/README.md"),
+    *(".dvc/plots/page.html", ".dvc/plots/roc.json", ".dvc/plots/precision_recall.json"),
 )
 # Of these, what is the project's own once it is there.
 OWN = ("params.yaml", POINTER, ".gitignore", ".dvc/config")
