@@ -26,7 +26,7 @@ from nsnet.reporting.views import open_tables
 from nsnet.reporting.writing import write_tables
 from nsnet.training.contracts import Runs
 from tests.pages import Page, browse, complaints, needs_chromium
-from tests.synthetic import SETTINGS, WIDTH, runs, samples, write_project
+from tests.synthetic import SETTINGS, WIDTH, runs, samples, trained_on, write_project
 
 RECORD = {"model": "lab-clip", "weights": None, "size": 112, "patch_size": 16, "grid": 7, "lowest": 24}
 
@@ -41,7 +41,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     corpus = samples().with_columns(
         caption=pl.when(pl.col("image_id").str.ends_with("1")).then(pl.lit("a red ring")).otherwise(pl.lit("a hill"))
     )
-    write_table(Samples, corpus, paths.table(Samples))
+    write_table(Samples, pl.concat([corpus, trained_on({"biased": 4, "unbiased": 2})]), paths.table(Samples))
     names = corpus.filter(split="test")["image_id"].unique().sort().to_list()
     rng = np.random.default_rng(3)
     rows = pl.DataFrame(
@@ -84,7 +84,7 @@ def test_every_chart_has_a_name_and_every_section_its_table(report: Report, page
     found = Page(page)
     names = [section.name for section in report.sections]
     assert names == [
-        *("leaderboard", "generators", "families", "robustness", "bias", "scores", "real-sources", "spectrum"),
+        *("leaderboard", "generators", "families", "robustness", "bias", "dose", "scores", "real-sources", "spectrum"),
         *("maps", "mistakes", "audit", "provenance"),
     ]
     labels = [one["aria-label"] for one in found.all("div") if one.get("role") == "img"]

@@ -25,6 +25,7 @@ from nsnet.reporting.environments import run_environments
 from nsnet.reporting.layout import folded
 from nsnet.reporting.report import charts, sections, sources
 from nsnet.reporting.report.comparison import compared
+from nsnet.reporting.report.doses import dose
 from nsnet.reporting.report.gallery import mistakes, rows_of
 from nsnet.reporting.report.maps import feature_maps
 from nsnet.reporting.report.parts import Chosen, Figure, Section
@@ -103,6 +104,7 @@ def make_report(
             sections.families(connection, chosen),
             sections.robustness(connection, chosen, conditions),
             sections.bias(connection, chosen),
+            dose(connection, chosen, words),
             sections.scores(connection, chosen),
             sources.real_sources(connection, chosen),
             sections.spectrum(read_table(SemanticSpectrum, paths.table(SemanticSpectrum))),

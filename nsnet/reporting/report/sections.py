@@ -118,7 +118,6 @@ def bias(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section | Non
     ]
     words = (
         "The same linear heads, trained with and without bias of content, with what is projected out of their features."
-        " Curves by dose of bias are a study of their own: docs/null_spaces.md."
     )
     return Section("bias", "Null spaces and bias", words, plots, rows)
 
