@@ -1,5 +1,7 @@
 """Write what code knows into the pages: the data dictionary, the suites, tables below `<!-- generated: NAME -->`.
 
+And the page that `dvc plots show` fills, which holds Vega.
+
     python docs/generated.py
 
 `python docs/refresh.py` does it too. Needs no run: contracts, SQL and registries say all of it.
@@ -25,6 +27,7 @@ from nsnet.reporting.catalogue import BUILD, RUN_FACTS, empty_run_facts
 from nsnet.reporting.columns import described
 from nsnet.reporting.environments import COLUMNS, TABLE, WHAT, create_environments
 from nsnet.reporting.nights import tables as nights
+from nsnet.reporting.plots_page import plots_page
 from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import (
     CURRENT,
@@ -43,6 +46,7 @@ from nsnet.training.contracts import Runs
 
 ROOT = Path(__file__).resolve().parent.parent
 DICTIONARY, SUITES = ROOT / "docs/dictionary.md", ROOT / "docs/suites"
+PLOTS = ROOT / ".dvc/plots/page.html"
 PARTIAL = (ROOT / "docs/lab.md", ROOT / "docs/licences.md")
 GENERATED = re.compile(r"(<!-- generated: (\w+) -->\n)((?:\|.*\n)*)")
 HEAD = """\
@@ -159,8 +163,9 @@ def with_tables(text: str) -> str:
 def write() -> None:
     """Write all of it; what is written by hand stays."""
     write_pages(SUITES)
-    for file in (DICTIONARY, *PARTIAL):
-        text = dictionary() if file == DICTIONARY else with_tables(file.read_text("utf-8"))
+    made = {DICTIONARY: dictionary(), PLOTS: plots_page()}
+    made |= {file: with_tables(file.read_text("utf-8")) for file in PARTIAL}
+    for file, text in made.items():
         with atomic_path(file) as temporary:
             temporary.write_text(text, encoding="utf-8")
 

@@ -22,6 +22,7 @@ BROUGHT = {
     "HISTORY.md": "history.md",
     "CONTRIBUTING.md": "contributing.md",
     "tables/plots/generators_lab_biased.svg": "plots/generators_lab_biased.svg",
+    "conditions/tables/plots/conditions_lab_unbiased.svg": "plots/conditions_lab_unbiased.svg",
 }
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 # Above a table, where Markdown wants an empty line between.

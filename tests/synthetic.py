@@ -71,6 +71,26 @@ def samples() -> pl.DataFrame:
     return make(Samples, rows)
 
 
+def trained_on(with_content: dict[str, int]) -> pl.DataFrame:
+    """Four reals and four fakes in each training set; so many of the reals show a ring, and so many of the fakes none.
+
+    Args:
+        with_content: by training set.
+    """
+    facts: dict[str, Any] = {"suite": "lab", "real_pool": "real", "split": "train", "caption_source": "own"}
+    facts |= dict.fromkeys(("class_name", "source", "cluster", "draw"))
+    rows = []
+    for training_set, count in with_content.items():
+        for number in range(8):
+            fake, place = number % 2, number // 2
+            named = {"generator": "seen", "family": "gan"} if fake else {"generator": "real", "family": "real"}
+            ring = (place >= count) if fake else (place < count)
+            own = {"image_id": f"train{number}", "label": fake, "training_set": training_set}
+            own |= {"in_domain_for": list(SETS) if fake else [], "caption": "a red ring" if ring else "a hill"}
+            rows.append(facts | named | own)
+    return make(Samples, rows)
+
+
 def images(corpus: pl.DataFrame) -> pl.DataFrame:
     """A used file of every picture, and below twins/ a second one of the same bytes, which was rejected."""
     facts = {"bytes": 1000, "width": 64, "height": 64, "format": "PNG", "mode": "RGB", "jpeg_quality": None}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -23,29 +21,14 @@ from nsnet.reporting.report import charts
 from nsnet.reporting.report.gallery import mistakes
 from nsnet.reporting.report.maps import feature_maps
 from nsnet.reporting.report.page import Report, make_report, page_of, write_files, write_page
-from nsnet.reporting.report.sections import Figure, Section, panels
+from nsnet.reporting.report.parts import Figure, Section, panels
 from nsnet.reporting.views import open_tables
 from nsnet.reporting.writing import write_tables
 from nsnet.training.contracts import Runs
-from tests.synthetic import SETTINGS, WIDTH, runs, samples, write_project
+from tests.pages import Page, browse, complaints, needs_chromium
+from tests.synthetic import SETTINGS, WIDTH, runs, samples, trained_on, write_project
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 RECORD = {"model": "lab-clip", "weights": None, "size": 112, "patch_size": 16, "grid": 7, "lowest": 24}
-
-
-class Page(HTMLParser):
-    """What a page holds."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +41,7 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     corpus = samples().with_columns(
         caption=pl.when(pl.col("image_id").str.ends_with("1")).then(pl.lit("a red ring")).otherwise(pl.lit("a hill"))
     )
-    write_table(Samples, corpus, paths.table(Samples))
+    write_table(Samples, pl.concat([corpus, trained_on({"biased": 4, "unbiased": 2})]), paths.table(Samples))
     names = corpus.filter(split="test")["image_id"].unique().sort().to_list()
     rng = np.random.default_rng(3)
     rows = pl.DataFrame(
@@ -93,8 +76,7 @@ def test_it_says_which_world_it_is_from_and_asks_no_network(page: str) -> None:
     found = Page(page)
     assert "<title>nsnet report, LAB</title>" in page
     assert [one for one in found.all("meta") if "default-src 'none'" in (one.get("content") or "")]
-    addresses = [one.get(name) or "" for tag, one in found.tags for name in ("src", "href") if name in one]
-    assert addresses and all(address.startswith(("#", "data:")) for address in addresses)
+    assert found.addresses and all(address.startswith(("#", "data:")) for address in found.addresses)
     assert not found.all("link")
 
 
@@ -102,7 +84,7 @@ def test_every_chart_has_a_name_and_every_section_its_table(report: Report, page
     found = Page(page)
     names = [section.name for section in report.sections]
     assert names == [
-        *("leaderboard", "generators", "families", "robustness", "bias", "scores", "real-sources", "spectrum"),
+        *("leaderboard", "generators", "families", "robustness", "bias", "dose", "scores", "real-sources", "spectrum"),
         *("maps", "mistakes", "audit", "provenance"),
     ]
     labels = [one["aria-label"] for one in found.all("div") if one.get("role") == "img"]
@@ -125,6 +107,21 @@ def test_charts_hold_the_rows_of_the_views(report: Report, paths: Paths) -> None
         ).fetchall()
     shown = [(one["detector"], one["acc"], one["acc_low"], one["acc_population_high"]) for one in data]
     assert shown == [(name, *(round(value, 4) for value in values)) for name, *values in rows]
+
+
+def test_captions_name_thresholds_and_numbers(report: Report) -> None:
+    said = {section.name: [figure.caption for figure in section.figures] for section in report.sections}
+    expected = {
+        "leaderboard": "accuracy at 0.5 over 4 held-out generators and 2 to 3 seeds",
+        "generators": "accuracy at 0.5 by generator, in-domain last, 8 to 12 fakes of each against 24 reals",
+        "families": "by family, mean accuracy at 0.5 over 1 to 3 held-out generators and 2 to 3 seeds",
+        "robustness": "accuracy at 0.5 over 4 held-out generators and 2 to 3 seeds",
+        "scores": "100 to 150 scores of fakes and 48 to 72 of reals a detector, all seeds",
+        "real-sources": "R.Acc at 0.5 by source of the photographs, 24 of each",
+        "audit": "8 fakes of each against 24 reals",
+    }
+    missing = {name: said[name] for name, words in expected.items() if not any(words in one for one in said[name])}
+    assert missing == {}
 
 
 def test_histograms_and_reliability_are_those_of_a_loop(report: Report, paths: Paths) -> None:
@@ -250,23 +247,13 @@ def test_papers_get_files(report: Report, tmp_path: Path) -> None:
     assert len(re.findall(r" \\\\\n", tex)) == report.sections[0].table.height + 1
 
 
-def browse(page: Path, state: str, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [
-        *(str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-extensions"),
-        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-        *(f"--user-data-dir={page.parent / 'profile'}", "--virtual-time-budget=20000", "--enable-logging=stderr"),
-    ]
-    return subprocess.run([*command, *words, f"{page.as_uri()}{state}"], capture_output=True, text=True, timeout=120)
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="Debian's package chromium is not installed")
+@needs_chromium
 def test_a_browser_draws_sorts_and_filters_without_complaint(report: Report, tmp_path: Path) -> None:
     file = tmp_path / "report.html"
     write_page(report, file)
     column = report.sections[0].table.columns.index("acc")
     shown = browse(file, f"#sort=leaderboard:{column}:ascending&filter=generators:nsnet ring", "--dump-dom")
-    complaints = [line for line in shown.stderr.splitlines() if "CONSOLE" in line]
-    assert complaints == [] and 'data-drawn="yes"' in shown.stdout
+    assert complaints(shown) == [] and 'data-drawn="yes"' in shown.stdout
     drawn = re.findall(r'<div class="chart[^>]*>.*?<svg', shown.stdout)
     assert len(drawn) == sum(len(section.figures) for section in report.sections)
     tables: dict[str, Any] = dict(re.findall(r'<table data-table="([^"]+)">(.*?)</table>', shown.stdout, re.S))

@@ -13,12 +13,12 @@ import pytest
 
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
-from nsnet.core.printing import csv_text, markdown_table
+from nsnet.core.printing import csv_text, markdown_table, span
 from nsnet.evaluation.contracts import FlipRate
 from nsnet.evaluation.metrics import METRICS
 from nsnet.evaluation.statistics import Evaluation
 from nsnet.reporting.layout import Pivot, folded, pivoted, triples
-from nsnet.reporting.plots import generators_plot
+from nsnet.reporting.plots import audit_plot, conditions_plot, generators_plot
 from nsnet.reporting.tables import REPORTS, printed
 from nsnet.reporting.views import open_tables
 from nsnet.reporting.writing import origin_of, write_tables
@@ -278,6 +278,22 @@ def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Projec
     drawn = (tmp_path / "plot.svg").read_text()
     for word in ("diffusion", "gan (in-domain)", "gan", "ring", "univfd"):
         assert f"<!-- {word} -->" in drawn
+    # How many pictures and trainings, and at which threshold.
+    assert "8 to 12 fakes of each against 24 reals, 3 training seeds" in drawn and "at threshold 0.5" in drawn
+
+
+def test_the_plots_of_conditions_and_of_files_name_their_numbers(evaluated: Project, tmp_path: Path) -> None:
+    _, _, connection = evaluated
+    rows = connection.sql("FROM robustness WHERE training_set = 'biased'").pl()
+    conditions_plot(rows, ["nsnet", "univfd"], "title", tmp_path / "conditions.svg")
+    drawn = (tmp_path / "conditions.svg").read_text()
+    assert "mean over 4 held-out generators and 3 training seeds" in drawn and "at threshold 0.5" in drawn
+    audit_plot(connection.sql("FROM bias_audit").pl(), 0.75, tmp_path / "audit.svg")
+    assert "8 fakes of each against 24 reals; dashed: flagged from 0.75 on" in (tmp_path / "audit.svg").read_text()
+
+
+def test_counts_in_words() -> None:
+    assert [span(values) for values in ([], [500], [500, 500], [500, 80, 90])] == ["no", "500", "500", "80 to 500"]
 
 
 def test_missing_tables_are_named(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import polars as pl
 
 DIGITS, CSV_DIGITS = 3, 6
@@ -78,6 +80,19 @@ def printable(text: str, kept: str = "") -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() or sign in kept else f"\\x{ord(sign):02x}" for sign in text)
+
+
+def span(values: Iterable[int]) -> str:
+    """Counts in words: the one there is, or the least and the most.
+
+    Args:
+        values: of one thing.
+
+    Returns:
+        Such as 500, or 80 to 500; no where there are none.
+    """
+    counts = sorted(set(values))
+    return " to ".join(dict.fromkeys([f"{counts[0]}", f"{counts[-1]}"])) if counts else "no"
 
 
 def shown(value: object) -> str:

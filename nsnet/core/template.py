@@ -20,6 +20,7 @@ FILES = (
     *("params.yaml", "dvc.yaml", POINTER, "prefect.yaml", "prefect.toml"),
     *(".gitignore", ".dvcignore", ".dvc/config", "scores/README.md"),
     *("flows/nightly_eval.py", "flows/serve.py", "flows/server.py"),
+    *(".dvc/plots/page.html", ".dvc/plots/roc.json", ".dvc/plots/precision_recall.json"),
 )
 # Of these, what is the project's own once it is there.
 OWN = ("params.yaml", POINTER, ".gitignore", ".dvc/config")

@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 
 from nsnet.core.files import atomic_path
 from nsnet.core.names import unknown
-from nsnet.core.printing import printable
+from nsnet.core.printing import printable, span
 from nsnet.features.conditions import CLEAN
 
 mpl.use("Agg")
 mpl.rcParams["svg.hashsalt"] = "nsnet"
 BLUE, ORANGE, GREY = "#2b6cb0", "#dd6b20", "#718096"
 FAMILY_GAP = 0.8
+ACCURACY = "accuracy at threshold 0.5 (mean of R.Acc and F.Acc), 95 % interval"
 
 
 def generators_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path) -> None:
@@ -55,7 +56,10 @@ def generators_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path
     beside.set_yticks([place for _, place in families], [_plain(name) for name, _ in families], fontsize=7)
     beside.tick_params(length=0)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
-    axes.set(xlabel="accuracy (mean of R.Acc and F.Acc), 95 % interval", title=_plain(title), xlim=(0, 1.02))
+    counted = rows.filter(pl.col("detector").is_in(shown))
+    fakes, reals, seeds = (span(counted[name]) for name in ("n_fake", "n_real", "n_seeds"))
+    words = f"{fakes} fakes of each against {reals} reals, {seeds} training seeds"
+    axes.set(xlabel=ACCURACY, title=f"{_plain(title)}\n{words}", xlim=(0, 1.02))
     axes.set_ylim(at - FAMILY_GAP, -1)
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=3, frameon=False)
@@ -87,7 +91,10 @@ def conditions_plot(rows: pl.DataFrame, shown: list[str], title: str, path: Path
             axes.errorbar(part["acc"], ys, xerr=errors, fmt="o", ms=4, lw=1, color=colour, mfc=fill, label=label)
     axes.set_yticks(range(len(conditions)), [_plain(name) for name in conditions], fontsize=8)
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
-    axes.set(xlabel="accuracy, mean over held-out generators, 95 % interval", title=_plain(title), xlim=(0.4, 1.02))
+    counted = rows.filter(pl.col("detector").is_in(shown))
+    generators, seeds = (span(counted[name]) for name in ("n_generators", "n_seeds"))
+    words = f"mean over {generators} held-out generators and {seeds} training seeds"
+    axes.set(xlabel=ACCURACY, title=f"{_plain(title)}\n{words}", xlim=(0.4, 1.02))
     axes.set_ylim(len(conditions) - 0.5, -0.5)
     axes.grid(axis="x", alpha=0.3)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
@@ -114,7 +121,9 @@ def audit_plot(bias: pl.DataFrame, flag_auc: float, path: Path) -> None:
     axes.axvline(0.5, color="black", lw=0.6, ls=":")
     axes.axvline(flag_auc, color=ORANGE, lw=0.8, ls="--")
     axes.set(xlabel="AUC of file metadata alone, 95 % interval", xlim=(0, 1.02))
-    axes.set_title("Do the files give the label away?")
+    fakes, reals = (span(rows[name]) for name in ("n_fake", "n_real"))
+    words = f"{fakes} fakes of each against {reals} reals; dashed: flagged from {flag_auc:g} on"
+    axes.set_title(f"Do the files give the label away?\n{words}", fontsize=10)
     axes.grid(axis="x", alpha=0.3)
     _save(figure, path)
 

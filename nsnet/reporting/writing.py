@@ -11,9 +11,10 @@ from nsnet.core.files import atomic_path, safe_path
 from nsnet.core.origin import describe
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
-from nsnet.core.printing import printable
+from nsnet.core.printing import csv_text, printable, span
 from nsnet.evaluation.contracts import EXTERNAL
 from nsnet.evaluation.settings import Evaluate
+from nsnet.reporting.curves import curve_rows
 from nsnet.reporting.plots import audit_plot, conditions_plot, generators_plot, spectrum_plot
 from nsnet.reporting.tables import label, printed, training_sets
 from nsnet.reporting.views import open_tables
@@ -74,9 +75,8 @@ def _notes(connection: duckdb.DuckDBPyConnection, settings: Evaluate) -> list[st
         return ", ".join(str(row[0]) for row in rows)
 
     counts = connection.sql("SELECT min(n_fake), max(n_fake), min(n_real), max(n_real) FROM results").fetchall()[0]
-    fakes, reals = (str(low) if low == high else f"{low} to {high}" for low, high in (counts[:2], counts[2:]))
-    few, many = connection.sql("SELECT min(n_seeds), max(n_seeds) FROM detectors").fetchall()[0]
-    seeds = str(few) if few == many else f"{few} to {many}"
+    fakes, reals = span(counts[:2]), span(counts[2:])
+    seeds = span(connection.sql("SELECT min(n_seeds), max(n_seeds) FROM detectors").fetchall()[0])
     externals = connection.sql(IMPORTED).fetchall()
     trained = "T"
     if data := listed("data_checksum", OURS):
@@ -140,6 +140,8 @@ def _write_plots(
             title = f"{world}: {suite}, {words}" + (f", tested {condition}" if shown else "")
             target = safe_path(paths.tables / "plots", f"generators_{suite}_{suffix}{shown}", suffix=".svg")
             generators_plot(part, settings.shown, title, target)
+    with atomic_path(paths.tables / "curves" / "held_out.csv") as temporary:
+        temporary.write_text(csv_text(curve_rows(connection, settings, world)), encoding="utf-8")
     shifted = connection.sql("FROM robustness").pl()
     if shifted["condition"].n_unique() > 1:
         for (suite, training_set), part in shifted.partition_by("suite", "training_set", as_dict=True).items():

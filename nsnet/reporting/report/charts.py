@@ -75,6 +75,32 @@ def dots(
     return alt.layer(*layers).properties(width=WIDE, height=max(40, height))
 
 
+def curve(rows: pl.DataFrame, x: str, value: str, colour: str, title: str) -> Chart:
+    """Figures with their 95 % intervals along an axis, those of a name joined by a line.
+
+    Args:
+        rows: with `x`, `value`, value_low and value_high.
+        x: column of the axis.
+        value: column of the figure.
+        colour: column that tells lines apart.
+        title: of the axis.
+
+    Returns:
+        The chart.
+    """
+    low, high = f"{value}_low", f"{value}_high"
+    names = list(dict.fromkeys(rows[colour]))
+    base = alt.Chart(rounded(rows)).encode(
+        x=alt.X(x, type="quantitative", title=title, scale=alt.Scale(zero=False, padding=20)),
+        color=alt.Color(colour, type="nominal", sort=names, legend=_below()),
+        tooltip=[colour, x, value, low, high],
+    )
+    scale = alt.Scale(domain=[min(0.4, *rows[low]), 1.0], nice=False)
+    ends = base.mark_rule(strokeWidth=1.5).encode(y=alt.Y(low, type="quantitative", scale=scale), y2=high)
+    line = base.mark_line(point=True).encode(y=alt.Y(value, type="quantitative", scale=scale, title=value))
+    return alt.layer(ends, line).properties(width=WIDE, height=260)
+
+
 def heat_map(rows: pl.DataFrame, across: str, down: str, value: str, middle: float, details: Sequence[str]) -> Chart:
     """A figure for each pair, its interval on hover: red below the middle, blue above.
 

@@ -23,11 +23,12 @@ from nsnet.features.conditions import CLEAN
 from nsnet.features.contracts import AppliedConditions
 from nsnet.reporting.environments import run_environments
 from nsnet.reporting.layout import folded
-from nsnet.reporting.report import charts, sections
+from nsnet.reporting.report import charts, sections, sources
 from nsnet.reporting.report.comparison import compared
+from nsnet.reporting.report.doses import dose
 from nsnet.reporting.report.gallery import mistakes, rows_of
 from nsnet.reporting.report.maps import feature_maps
-from nsnet.reporting.report.sections import Chosen, Figure, Section
+from nsnet.reporting.report.parts import Chosen, Figure, Section
 from nsnet.reporting.views import open_tables
 from nsnet.reporting.writing import origin_of
 from nsnet.semantics.contracts import SemanticSpectrum
@@ -103,13 +104,14 @@ def make_report(
             sections.families(connection, chosen),
             sections.robustness(connection, chosen, conditions),
             sections.bias(connection, chosen),
+            dose(connection, chosen, words),
             sections.scores(connection, chosen),
-            sections.real_sources(connection, chosen),
+            sources.real_sources(connection, chosen),
             sections.spectrum(read_table(SemanticSpectrum, paths.table(SemanticSpectrum))),
             sections.maps(feature_maps(paths, _first_training_set(connection), words, MAPPED)),
             _gallery(connection, paths, settings.shown),
-            sections.audit(connection),
-            sections.provenance(connection, run_environments(paths)),
+            sources.audit(connection),
+            sources.provenance(connection, run_environments(paths)),
         ]
         origin = origin_of(connection)
     world = origin.partition(":")[0]

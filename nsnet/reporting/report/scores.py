@@ -27,13 +27,13 @@ def histogram(connection: duckdb.DuckDBPyConnection, detectors: list[str], condi
         condition: that the pictures were shown under.
 
     Returns:
-        Columns training_set, train_condition, detector, label (real, fake), score (middle of the bin) and share of the
-        label's pictures; no row of an empty bin.
+        Columns training_set, train_condition, detector, label (real, fake), score (middle of the bin), share of the
+        label's pictures and n (scores); no row of an empty bin.
     """
     return connection.sql(
         f"""{_SCORED}
         SELECT training_set, train_condition, detector, CASE label WHEN 1 THEN 'fake' ELSE 'real' END AS label,
-               (least(24, floor(score * 25)) + 0.5) / 25 AS score, sum(weight) AS share
+               (least(24, floor(score * 25)) + 0.5) / 25 AS score, sum(weight) AS share, count(*) AS n
         FROM scored GROUP BY training_set, train_condition, detector, label, least(24, floor(score * 25))
         ORDER BY ALL""",
         params={"detectors": detectors, "condition": condition},

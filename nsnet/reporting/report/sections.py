@@ -2,87 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 import duckdb
 import polars as pl
 
-from nsnet.core.provenance import digest
+from nsnet.core.printing import span
 from nsnet.features.conditions import CLEAN
-from nsnet.reporting.environments import in_words
 from nsnet.reporting.report import charts
-from nsnet.reporting.report.gallery import Mistake
+from nsnet.reporting.report.parts import Chosen, Figure, Section, counted, over, panels
 from nsnet.reporting.report.scores import histogram, reliability
-from nsnet.reporting.tables import label
 
 # White in a heat map of accuracies: blue detectors are of some use.
 MIDDLE = 0.7
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart, the words below it, and what a reader who cannot see it is told."""
-
-    name: str
-    chart: charts.Chart
-    caption: str
-
-    @property
-    def spec(self) -> dict[str, Any]:
-        """The chart as Vega-Lite."""
-        return self.chart.to_dict()
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of the page.
-
-    Attributes:
-        name: in addresses and file names.
-        title: heading.
-        words: what a reader must know.
-        figures: charts.
-        table: rows behind them, sortable.
-        gallery: pictures.
-    """
-
-    name: str
-    title: str
-    words: str
-    figures: list[Figure] = field(default_factory=list)
-    table: pl.DataFrame = field(default_factory=pl.DataFrame)
-    gallery: list[Mistake] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What charts show of everything: detectors with a line each, and the condition that pictures are tested in."""
-
-    detectors: list[str]
-    condition: str
-
-    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Rows of these detectors under this condition."""
-        return rows.filter(pl.col("detector").is_in(self.detectors), condition=self.condition)
-
-
-def panels(rows: pl.DataFrame) -> Iterator[tuple[str, str, pl.DataFrame]]:
-    """Rows of each suite, training set and training condition, as far as they have those columns.
-
-    Args:
-        rows: with training_set.
-
-    Yields:
-        A name for addresses and files, words, and the rows; in the order in which they are met.
-    """
-    keys = [name for name in ("suite", "training_set", "train_condition") if name in rows.columns]
-    for place, part in rows.partition_by(keys, as_dict=True, maintain_order=True).items():
-        facts = dict(zip(keys, map(str, place), strict=True))
-        name, words = label(facts["training_set"], facts.get("train_condition", CLEAN.name))
-        suite = [facts["suite"]] if "suite" in facts else []
-        yield "-".join([*suite, name]), ", ".join([*suite, words]), part
 
 
 def leaderboard(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
@@ -95,7 +25,7 @@ def leaderboard(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Sectio
         Figure(
             f"leaderboard-{name}",
             charts.dots(part, "acc", "detector", elsewhere=True, title="accuracy, held-out generators"),
-            f"{words}: mean accuracy over held-out generators; thick: this benchmark again, thin: another generator.",
+            f"{words}: mean accuracy at 0.5 over {over(part)}; thick: this benchmark again, thin: another generator.",
         )
         for name, words, part in panels(rows.filter(condition=chosen.condition))
     ]
@@ -121,7 +51,7 @@ def generators(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section
         Figure(
             f"generators-{name}",
             charts.heat_map(part, "detector", "generator_of", "acc", MIDDLE, details),
-            f"{words}: accuracy by generator, in-domain ones last; the interval shows on hover.",
+            f"{words}: accuracy at 0.5 by generator, in-domain last, {counted(part)}; the interval shows on hover.",
         )
         for name, words, part in panels(shown)
     ]
@@ -138,7 +68,7 @@ def families(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
         Figure(
             f"families-{name}",
             charts.dots(part.sort("family"), "acc", "family", colour="detector", title="accuracy by family"),
-            f"{words}: mean accuracy over the held-out generators of a family.",
+            f"{words}: by family, mean accuracy at 0.5 over {over(part)}.",
         )
         for name, words, part in panels(chosen.of(rows))
     ]
@@ -159,7 +89,7 @@ def robustness(connection: duckdb.DuckDBPyConnection, chosen: Chosen, settings: 
         Figure(
             f"robustness-{name}",
             charts.dots(part, "acc", "condition", colour="trained", title="accuracy, held-out generators"),
-            f"{words}: what pictures were put through before anything looked at them.",
+            f"{words}: accuracy at 0.5 over {over(part)}, by what pictures were put through before anything looked.",
         )
         for name, words, part in panels(mine.drop("train_condition"))
     ]
@@ -182,13 +112,12 @@ def bias(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section | Non
         Figure(
             f"bias-{suite}",
             charts.dots(part, "acc", "head", colour="training_set", title="accuracy, held-out generators"),
-            f"{suite}: linear heads by view and null space, on each training set.",
+            f"{suite}: linear heads by view and null space, on each training set; accuracy at 0.5 over {over(part)}.",
         )
         for (suite,), part in rows.partition_by("suite", as_dict=True, maintain_order=True).items()
     ]
     words = (
         "The same linear heads, trained with and without bias of content, with what is projected out of their features."
-        " Curves by dose of bias are a study of their own: docs/null_spaces.md."
     )
     return Section("bias", "Null spaces and bias", words, plots, rows)
 
@@ -199,13 +128,21 @@ def scores(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
     calibration = reliability(connection, chosen.detectors, chosen.condition)
     plots = []
     for name, words, part in panels(bins):
-        caption = f"{words}: scores of test pictures, all seeds; dashed: reals."
+        caption = f"{words}: {_scored(part)}; dashed: reals; 0.5 is the threshold of acc."
         plots.append(Figure(f"scores-{name}", charts.histogram(part, "score, probability of fake"), caption))
     for name, words, part in panels(calibration):
-        caption = f"{words}: reliability in 15 bins; on the diagonal a detector means what it says."
+        total = span(part.group_by("detector").agg(pl.col("n").sum())["n"])
+        caption = f"{words}: reliability in 15 bins, {total} scores a detector; on the diagonal it means what it says."
         plots.append(Figure(f"reliability-{name}", charts.reliability(part), caption))
     words = "Of the detectors in evaluate.shown. In-domain generators are among the fakes; classes weigh the same."
     return Section("scores", "Scores", words, plots, calibration)
+
+
+def _scored(bins: pl.DataFrame) -> str:
+    """How many scores a histogram holds."""
+    counts = bins.group_by("detector", "label").agg(pl.col("n").sum())
+    fakes, reals = (span(counts.filter(label=name)["n"]) for name in ("fake", "real"))
+    return f"{fakes} scores of fakes and {reals} of reals a detector, all seeds"
 
 
 def spectrum(rows: pl.DataFrame) -> Section | None:
@@ -232,57 +169,3 @@ def maps(rows: pl.DataFrame) -> Section | None:
         " projected out. Axes are the two main directions of what is left: maps of different null spaces share none."
     )
     return Section("maps", "Features before and after", words, plots, counts)
-
-
-def audit(connection: duckdb.DuckDBPyConnection) -> Section | None:
-    """What the files give away."""
-    rows = connection.sql("FROM bias").pl()
-    if rows.is_empty():
-        return None
-    plain = rows.filter(pl.col("auc").is_not_null()).with_columns(name=pl.format("{}/{}", "suite", "generator"))
-    figures = []
-    if not plain.is_empty():
-        title = "AUC of file metadata alone"
-        chart = charts.dots(plain, "auc", "name", colour="flagged", title=title)
-        figures = [Figure("audit", chart, "How well format, size, JPEG quality and the like tell real from fake.")]
-    words = f"{rows['flagged'].sum()} of {rows.height} generators are given away by their files alone."
-    return Section("audit", "Bias audit", words, figures, rows)
-
-
-def real_sources(connection: duckdb.DuckDBPyConnection, chosen: Chosen) -> Section:
-    """R.Acc by source of the reals."""
-    rows = connection.sql("FROM real_sources").pl()
-    plots = [
-        Figure(
-            f"real-sources-{name}",
-            charts.dots(
-                part, "r_acc", "source", colour="detector", domain=(0.0, 1.0), title="share called real at 0.5"
-            ),
-            f"{words}: R.Acc by source of the photographs.",
-        )
-        for name, words, part in panels(chosen.of(rows))
-    ]
-    words = "One figure over all reals hides a source that a detector calls fake altogether."
-    return Section("real-sources", "Real sources", words, plots, rows)
-
-
-def provenance(connection: duckdb.DuckDBPyConnection, environments: Mapping[str, Mapping[str, Any]]) -> Section:
-    """Where every figure comes from.
-
-    Args:
-        connection: with the views.
-        environments: records of nsnet.core.environment by run_id, as far as they were kept.
-    """
-    rows = connection.sql(
-        """
-        SELECT run_id, detector, training_set, train_condition, seed, code_checksum, data_checksum, backbone_id,
-               detector_sha256, device, "precision"
-        FROM runs WHERE "current" ORDER BY training_set, train_condition, detector, seed"""
-    ).pl()
-    names = {run_id: digest(environments[run_id]) for run_id in rows["run_id"] if run_id in environments}
-    rows = rows.with_columns(environment=pl.col("run_id").replace_strict(names, default=None, return_dtype=pl.String))
-    tested = connection.sql("SELECT DISTINCT code_checksum, data_checksum FROM results ORDER BY ALL").fetchall()
-    said = ["Evaluated by code " + "; ".join(f"{code} on data {data}" for code, data in tested)]
-    known = {names[run_id]: environments[run_id] for run_id in names}
-    said += [f"Environment {name}: {in_words(known[name])}" for name in sorted(known)]
-    return Section("provenance", "Provenance", " ".join(f"{sentence}." for sentence in said), table=rows)
