@@ -43,7 +43,8 @@ def test_every_parameter_is_some_stages(params: Params) -> None:
     named = {name for facts in STAGES.values() for name in facts.get("params", [])}
     fields = {f"{section}.{field}" for section, values in params.model_dump().items() for field in values}
     covered = {field for field in fields if field in named or field.split(".")[0] in named}
-    # Neither how many processes read the corpus nor how often the night looks deep changes a table.
-    assert fields - covered == {"corpus.workers", "nightly.deep_days"}
+    # Neither how many processes read the corpus, how often the night looks deep nor who encodes changes a table.
+    elsewhere = {f"cluster.{field}" for field in params.model_dump()["cluster"]}
+    assert fields - covered == {"corpus.workers", "nightly.deep_days"} | elsewhere
     for section in ("lab", "audit", "captions", "features", "semantics", "train", "evaluate"):
         assert section in STAGES[section]["params"]
