@@ -18,7 +18,8 @@ SHARED = "share/nsnet"
 POINTER = "data.dvc"
 FILES = (
     *("params.yaml", "dvc.yaml", POINTER, "prefect.yaml", "prefect.toml"),
-    *(".gitignore", ".dvcignore", ".dvc/config", "flows/nightly_eval.py", "scores/README.md"),
+    *(".gitignore", ".dvcignore", ".dvc/config", "scores/README.md"),
+    *("flows/extract_features.py", "flows/nightly_eval.py", "flows/task_runners.py"),
 )
 # Of these, what is the project's own once it is there.
 OWN = ("params.yaml", POINTER, ".gitignore", ".dvc/config")
