@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import model_validator
 
+from nsnet.cluster.settings import Cluster
 from nsnet.core.names import unknown
 from nsnet.core.settings import Section, read_values, validated
 from nsnet.corpus.settings import Audit, Corpus
@@ -33,6 +34,7 @@ class Params(Section):
     train: Train
     evaluate: Evaluate
     nightly: Nightly
+    cluster: Cluster
 
     @model_validator(mode="after")
     def _consistent(self) -> Params:

@@ -16,11 +16,12 @@ from nsnet.features import extraction, gather, merge, plan
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN, apply
 from nsnet.features.contracts import Features, Patches
-from nsnet.features.extraction import Counts, keys_of
+from nsnet.features.extraction import Counts
 from nsnet.features.jobs import Request
 from nsnet.features.matrices import FeatureReader
 from nsnet.features.pictures import Key
 from nsnet.features.prune import delete, stale_paths
+from nsnet.features.requests import keys_of
 from nsnet.features.views import make_view
 from nsnet.params import Params
 from tests.stores import BATCH, GENERATORS, JPEG, KEYS, Extraction, make_corpus, request_for

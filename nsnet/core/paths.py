@@ -57,6 +57,11 @@ class Paths:
         return self.store / "features"
 
     @property
+    def shards(self) -> Path:
+        """On the way between those who encode and the store of features, unless params.yaml names another place."""
+        return self.store / "shards"
+
+    @property
     def pixel_store(self) -> Path:
         """Views as arrays on disk, for detectors that read pixels."""
         return self.store / "pixels"

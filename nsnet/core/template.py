@@ -19,7 +19,8 @@ POINTER = "data.dvc"
 FILES = (
     *("params.yaml", "dvc.yaml", POINTER, "prefect.yaml", "prefect.toml"),
     *(".gitignore", ".dvcignore", ".dvc/config", "scores/README.md"),
-    *("flows/nightly_eval.py", "flows/serve.py", "flows/server.py"),
+    *("flows/extract_features.py", "flows/nightly_eval.py", "flows/task_runners.py"),
+    *("flows/serve.py", "flows/server.py"),
     *(".dvc/plots/page.html", ".dvc/plots/roc.json", ".dvc/plots/precision_recall.json"),
 )
 # Of these, what is the project's own once it is there.

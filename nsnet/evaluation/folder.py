@@ -17,8 +17,9 @@ from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.backbone import load_backbone
 from nsnet.features.conditions import choose
 from nsnet.features.contracts import Features, Patches
-from nsnet.features.extraction import Counts, keys_of, update_features
+from nsnet.features.extraction import Counts, update_features
 from nsnet.features.jobs import Request
+from nsnet.features.requests import keys_of
 from nsnet.features.settings import Backbone, Conditions
 from nsnet.features.settings import Features as Extraction
 

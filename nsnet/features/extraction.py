@@ -5,8 +5,8 @@ so that one thread decodes while another computes, and there are neither process
 start nor processes to outlive a kill. Each thread does whole jobs and torch gets its
 share of the cores: no core waits for the slower half of a pipeline. At most half of the
 threads decode at a time, since decoding is many short steps, between which threads that
-do the same wait for each other's lock. A second machine takes jobs of the same plan
-through `nsnet.features.encode.run_job`.
+do the same wait for each other's lock. Other machines take jobs of the same plan through
+`nsnet.cluster`.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
-from typing import Literal
 
-import duckdb
 import pyarrow.parquet as pq
 import torch
 
@@ -31,18 +29,14 @@ from nsnet.features.backbone import Backbone
 from nsnet.features.batches import fitting_batch
 from nsnet.features.encode import Done, run_together
 from nsnet.features.gather import Incomplete
-from nsnet.features.jobs import SMALL_PART, Job, Request
+from nsnet.features.jobs import SMALL_PART, Job, Request, in_groups
 from nsnet.features.large_plan import LargePlan
 from nsnet.features.merge import write_tables
-from nsnet.features.pictures import Key, refuse
+from nsnet.features.pictures import refuse
 from nsnet.features.plan import Plan
 from nsnet.features.recorded import WORTH, record
-from nsnet.features.settings import Features
 from nsnet.features.small_plan import FEW, SmallPlan
 
-# Above this many pictures, the features of patches are made only if asked for by name:
-# at d = 768 and float16 they are 75 KB a picture.
-AUTO_PATCHES = 100_000
 # Parts damaged between two reads are computed again; a disk that damages them each time is given up on.
 ATTEMPTS = 5
 
@@ -135,7 +129,13 @@ def make_plan(request: Request, store: Path, backbone_id: str) -> Plan:
 
 
 def run_jobs(
-    jobs: Iterable[Job], pictures: int, backbone: Backbone, store: Path, batch: int, workers: int
+    jobs: Iterable[Job],
+    pictures: int,
+    backbone: Backbone,
+    store: Path,
+    batch: int,
+    workers: int,
+    cores: int | None = None,
 ) -> Iterator[Done]:
     """Run jobs in threads, a few ahead of the one whose result is due; small ones together.
 
@@ -146,14 +146,15 @@ def run_jobs(
         store: the feature store.
         batch: views in a forward pass.
         workers: threads; fewer where each would have less than `SMALL_PART` pictures.
+        cores: that they share; all of the machine's if None.
 
     Yields:
         What each group of jobs did, in order.
     """
     workers = max(1, min(workers, pictures // SMALL_PART))
-    groups = _together(jobs, max(1, min(SMALL_PART, -(-pictures // workers))))
+    groups = in_groups(jobs, max(1, min(SMALL_PART, -(-pictures // workers))))
     gate = BoundedSemaphore(max(1, workers // 2))
-    share = max(1, (os.cpu_count() or 1) // workers)
+    share = max(1, (cores or os.cpu_count() or 1) // workers)
 
     def run(few: Sequence[Job]) -> Done:
         return run_together(few, backbone, store, batch, gate)
@@ -165,45 +166,6 @@ def run_jobs(
         # OpenMP keeps a thread count for each thread.
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
             yield from ahead(pool, run, groups, 2 * workers + 1)
-
-
-def _together(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
-    """Consecutive jobs in groups of `size` pictures or more: single generators may not fill a forward pass."""
-    group: list[Job] = []
-    pictures = 0
-    for job in jobs:
-        group.append(job)
-        pictures += len(job.pictures)
-        if pictures >= size:
-            yield group
-            group, pictures = [], 0
-    if group:
-        yield group
-
-
-def keys_of(settings: Features) -> tuple[Key, ...]:
-    """What is made of each picture: all views, and of the mosaic as many draws as `features.draws` says."""
-    return tuple(
-        Key(view, draw) for view in settings.views for draw in range(settings.draws if view == "mosaic" else 1)
-    )
-
-
-def wants_patches(asked: bool | Literal["auto"], samples: Path, backbone: Backbone) -> bool:
-    """Whether `features.patches` asks for features of patches: `auto` does if there are few pictures and tokens.
-
-    Args:
-        asked: the setting.
-        samples: Parquet of the table samples.
-        backbone: the tower.
-
-    Returns:
-        Whether they are wanted.
-    """
-    if asked != "auto":
-        return asked
-    with duckdb.connect() as connection:
-        rows = connection.execute("SELECT count(DISTINCT image_id) FROM read_parquet(?)", [str(samples)]).fetchall()
-    return backbone.has_patches and rows[0][0] <= AUTO_PATCHES
 
 
 def describe_store(store: Path, backbone: Backbone, request: Request) -> None:

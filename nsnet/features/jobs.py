@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,3 +78,25 @@ def part_size(pictures: int, workers: int) -> int:
     """
     even = pictures // (4 * workers) // SMALL_PART * SMALL_PART
     return max(min(even, PART), min(SMALL_PART, -(-pictures // workers)), 1)
+
+
+def in_groups(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
+    """Consecutive jobs in groups of `size` pictures or more: single generators may not fill a forward pass.
+
+    Args:
+        jobs: of a plan, taken as they are needed.
+        size: pictures.
+
+    Yields:
+        Groups; the last may be smaller.
+    """
+    group: list[Job] = []
+    pictures = 0
+    for job in jobs:
+        group.append(job)
+        pictures += len(job.pictures)
+        if pictures >= size:
+            yield group
+            group, pictures = [], 0
+    if group:
+        yield group

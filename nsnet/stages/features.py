@@ -8,38 +8,22 @@ from nsnet.core.device import best_device
 from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
-from nsnet.core.settings import load_section, load_value
-from nsnet.corpus.contracts import Images, Samples
+from nsnet.core.settings import load_section
 from nsnet.features.backbone import load_backbone
-from nsnet.features.conditions import choose, condition_table
+from nsnet.features.conditions import condition_table
 from nsnet.features.contracts import AppliedConditions, Features, Patches
-from nsnet.features.extraction import Counts, keys_of, update_features, wants_patches
-from nsnet.features.jobs import Request
-from nsnet.features.settings import Backbone, Conditions
+from nsnet.features.extraction import Counts, update_features
+from nsnet.features.requests import project_request
+from nsnet.features.settings import Backbone
 from nsnet.features.settings import Features as Settings
 
 
 def extract(paths: Paths) -> Counts:
     """Bring the tables features and patches of a project up to date."""
     settings = load_section(paths.params, "features", Settings)
-    conditions = load_value(paths.params, "conditions", Conditions)
-    train, test = (
-        choose(load_value(paths.params, f"{section}.conditions", list[str]), conditions)
-        for section in ("train", "evaluate")
-    )
     backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
-    samples = paths.table(Samples)
-    request = Request(
-        images=paths.table(Images),
-        samples=samples,
-        root=paths.data,
-        train=train,
-        test=test,
-        keys=keys_of(settings),
-        dtype=settings.dtype,
-        patches=wants_patches(settings.patches, samples, backbone),
-    )
-    write_table(AppliedConditions, condition_table(train, test), paths.table(AppliedConditions))
+    request = project_request(paths, backbone)
+    write_table(AppliedConditions, condition_table(request.train, request.test), paths.table(AppliedConditions))
     with bar("features", None) as advance:
         return update_features(
             request,
