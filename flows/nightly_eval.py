@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import sys
 
+from extract_features import extract_features
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_link_artifact, create_table_artifact
 from prefect.blocks.abstract import NotificationBlock
@@ -21,6 +22,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed, Failed
 from prefect.tasks import exponential_backoff
 
+from nsnet.cluster.settings import Cluster
 from nsnet.core.paths import Paths
 from nsnet.core.settings import load_section
 from nsnet.nightly.costs import costs_since, look
@@ -68,12 +70,18 @@ def refuse_drift() -> list[Finding]:
 
 @task(cache_policy=NO_CACHE)
 def run_pipeline(night: Night) -> Night:
-    """Run `dvc repro` here, its output in the run's log. Not tried again: it would do the same."""
+    """Run `dvc repro` here, its output in the run's log; a cluster, if there is one, encodes before it.
+
+    Not tried again: it would do the same.
+    """
     before = look(PROJECT)
     try:
+        if load_section(PROJECT.params, "cluster", Cluster).runner != "none":
+            reproduce(PROJECT.root, get_run_logger().info, "corpus")  # says which pictures there are
+            extract_features()
         reproduce(PROJECT.root, get_run_logger().info)
         night.reproduced = True
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, OSError) as error:
         night.findings.append(Finding("pipeline-failed", "dvc repro", str(error)))
     night.costs = costs_since(PROJECT, before)
     return night

@@ -12,12 +12,13 @@ from nsnet.nightly.listings import mend_listings
 from nsnet.nightly.lock import mend_lock
 
 
-def reproduce(root: Path, report: Callable[[str], None]) -> None:
+def reproduce(root: Path, report: Callable[[str], None], *targets: str) -> None:
     """Run `dvc repro`, after DVC's own files were restored where a kill had left them unreadable.
 
     Args:
         root: the project.
         report: gets each line as it comes.
+        targets: stages to bring up to date, with those that they need; all if left out.
 
     Raises:
         RuntimeError: if it fails, with its last lines.
@@ -26,7 +27,7 @@ def reproduce(root: Path, report: Callable[[str], None]) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for sentence in [*mend_lock(root), *mend_listings(root)]:
         report(sentence)
-    command = [sys.executable, "-m", "dvc", "repro"]
+    command = [sys.executable, "-m", "dvc", "repro", *targets]
     lines: list[str] = []
     with subprocess.Popen(
         command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
