@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +95,7 @@ def choose(names: list[str], settings: Mapping[str, ConditionSettings]) -> tuple
     return tuple(condition(name, settings[name]) for name in dict.fromkeys(names))
 
 
-def condition_table(train: tuple[Condition, ...], test: tuple[Condition, ...]) -> pl.DataFrame:
+def condition_table(train: Sequence[Condition], test: Sequence[Condition]) -> pl.DataFrame:
     """The table condition_settings.
 
     Args:

@@ -5,23 +5,33 @@ from __future__ import annotations
 import polars as pl
 
 from nsnet.core.device import best_device
+from nsnet.core.foresight import Work
 from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
 from nsnet.core.settings import load_section, load_value
 from nsnet.corpus.contracts import Images, Samples
+from nsnet.features.backbone import Backbone as Tower
 from nsnet.features.backbone import load_backbone
 from nsnet.features.conditions import choose, condition_table
 from nsnet.features.contracts import AppliedConditions, Features, Patches
 from nsnet.features.extraction import Counts, keys_of, update_features, wants_patches
+from nsnet.features.foresight import foresee_features
 from nsnet.features.jobs import Request
 from nsnet.features.settings import Backbone, Conditions
 from nsnet.features.settings import Features as Settings
 
 
-def extract(paths: Paths) -> Counts:
-    """Bring the tables features and patches of a project up to date."""
-    settings = load_section(paths.params, "features", Settings)
+def asked(paths: Paths, settings: Settings) -> tuple[Request, Tower]:
+    """What params.yaml asks for, and the tower that it names.
+
+    Args:
+        paths: of the project.
+        settings: its section features.
+
+    Returns:
+        Both.
+    """
     conditions = load_value(paths.params, "conditions", Conditions)
     train, test = (
         choose(load_value(paths.params, f"{section}.conditions", list[str]), conditions)
@@ -29,7 +39,7 @@ def extract(paths: Paths) -> Counts:
     )
     backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
     samples = paths.table(Samples)
-    request = Request(
+    return Request(
         images=paths.table(Images),
         samples=samples,
         root=paths.data,
@@ -38,8 +48,15 @@ def extract(paths: Paths) -> Counts:
         keys=keys_of(settings),
         dtype=settings.dtype,
         patches=wants_patches(settings.patches, samples, backbone),
-    )
-    write_table(AppliedConditions, condition_table(train, test), paths.table(AppliedConditions))
+    ), backbone
+
+
+def extract(paths: Paths) -> Counts:
+    """Bring the tables features and patches of a project up to date."""
+    settings = load_section(paths.params, "features", Settings)
+    request, backbone = asked(paths, settings)
+    applied = condition_table(request.train, request.test)
+    write_table(AppliedConditions, applied, paths.table(AppliedConditions))
     with bar("features", None) as advance:
         return update_features(
             request,
@@ -51,6 +68,13 @@ def extract(paths: Paths) -> Counts:
             workers=settings.workers,
             advance=advance,
         )
+
+
+def foresee(paths: Paths) -> list[Work]:
+    """What the stage would do."""
+    settings = load_section(paths.params, "features", Settings)
+    request, backbone = asked(paths, settings)
+    return [foresee_features(request, paths.feature_store, backbone.id, settings.workers)]
 
 
 def rules(paths: Paths) -> pl.DataFrame:
