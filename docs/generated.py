@@ -80,7 +80,7 @@ def dictionary() -> str:
         parts += [f"### {TABLE}\n\n{WHAT}.\n", _columns(connection, TABLE, COLUMNS)]
         parts += ["### build\n\nWhat the catalogue was built with, and when.\n", _columns(connection, "build", BUILD)]
         parts.append("## Views\n\nOne file of SQL each in `nsnet/reporting/sql/`.\n")
-        for name, view in sorted(views().items()):  # the order of use is not the same in every process
+        for name, view in sorted(views().items()):
             what = {column: described(name, column) for column in _types(connection, name)}
             parts.append(f"### {name}\n\n{view.comment}.\n\n{_columns(connection, name, what)}")
     parts.append("## Macros\n\nAggregates of any rows; one file of SQL each in `nsnet/reporting/sql/macros/`.\n")

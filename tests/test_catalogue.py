@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score
 
 from nsnet.core.contracts import make, table_name
-from nsnet.core.environment import environment
+from nsnet.core.environment import environment as recorded
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.provenance import digest
@@ -29,6 +31,7 @@ from nsnet.reporting.published.contracts import Published
 from nsnet.reporting.views import EXAMPLES, TABLES, Definition, macros, views
 from nsnet.training.contracts import Runs
 from nsnet.training.runs import RunStore
+from tests.conftest import ROOT, environment
 from tests.synthetic import SETTINGS, WIDTH, basis, patches, write_project
 
 VIEWS = {
@@ -38,7 +41,7 @@ VIEWS = {
     *("ablation", "deployment", "worst_mistakes", "flip_rates", "protocols", "robustness", "versus_published"),
 }
 
-ENVIRONMENT = environment("cpu")
+ENVIRONMENT = recorded("cpu")
 
 
 def fill_store(paths: Paths) -> None:
@@ -190,6 +193,15 @@ def test_a_view_is_a_file_with_a_comment(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "b.sql").write_text("SELECT 1 AS x\n")
     with pytest.raises(ValueError, match="first line is its comment"):
         views.__wrapped__()
+
+
+def test_every_process_has_one_order_of_views_and_macros() -> None:
+    orders = set()
+    for seed in ("1", "2", "3"):
+        script = "from nsnet.reporting.views import macros, views; print(*views(), *macros())"
+        command, settings = [sys.executable, "-c", script], {**environment(ROOT), "PYTHONHASHSEED": seed}
+        orders.add(subprocess.run(command, env=settings, check=True, capture_output=True, text=True).stdout)
+    assert orders == {" ".join([*views(), *macros()]) + "\n"}
 
 
 def test_thresholds_can_be_chosen_in_sql(catalogue: duckdb.DuckDBPyConnection) -> None:

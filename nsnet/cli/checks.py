@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
+from nsnet.cli.foresight import DryRun, measured, say, work
 from nsnet.cli.project import known_project
 from nsnet.core.console import clear_errors, print_table
 
 app = typer.Typer()
+
+INTEGRITY = "check-integrity"
 
 
 @app.command()
@@ -25,6 +28,10 @@ def verify(
     run: Annotated[
         str | None, typer.Option(help="A run, or a detector: score pictures again from features and weights.")
     ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="With --run: only the first so many runs of a detector.", min=1)
+    ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Compute the last `dvc repro`'s figures again, or hold them against committed tables.
 
@@ -42,12 +49,16 @@ def verify(
     """
     if against is not None and run is not None:
         raise typer.BadParameter("--run computes again, --against compares tables: name one", param_hint="--run")
+    if limit is not None and run is None:
+        raise typer.BadParameter("it counts runs of --run: tables are computed as a whole", param_hint="--limit")
     if against is not None:
+        if dry_run:
+            raise typer.BadParameter("--against reads printed tables only, which takes seconds", param_hint="--dry-run")
         _verify_against(against, revision)
         return
     from nsnet.core.device import best_device
     from nsnet.core.settings import load_section, load_value
-    from nsnet.evaluation.recomputation import recomputed_predictions, recomputed_tables
+    from nsnet.evaluation.recomputation import chosen_runs, recomputed_predictions, recomputed_tables
     from nsnet.evaluation.settings import Evaluate
     from nsnet.evaluation.sources import ScoringSource
     from nsnet.features.backbone import load_backbone
@@ -58,6 +69,12 @@ def verify(
     with clear_errors():
         paths = known_project()
         settings = load_section(paths.params, "evaluate", Evaluate)
+        command = "verify" if run is None else "verify --run"
+        runs = chosen_runs(paths, run, limit).height
+        if dry_run:
+            what = "runs to evaluate again" if run is None else "runs whose predictions to compute again"
+            say(paths, command, [work(paths, command, what, runs)])
+            return
         if run is None:
             rows, what = recomputed_tables(paths, settings), "rows computed again from the predictions"
         else:
@@ -65,10 +82,11 @@ def verify(
             named = {name: condition(name, each) for name, each in known.items()}
             tower = partial(load_backbone, load_section(paths.params, "backbone", Backbone), best_device())
             source = ScoringSource(paths, paths.data, named, tower)
-            rows, what = recomputed_predictions(paths, settings, source, run), "predictions computed again"
-        for name, count, difference in rows:
-            print(f"{name}: {count} {what}: {difference or 'equal'}")
-            differs = differs or bool(difference)
+            rows, what = recomputed_predictions(paths, settings, source, run, limit), "predictions computed again"
+        with measured(paths, command, runs):
+            for name, count, difference in rows:
+                print(f"{name}: {count} {what}: {difference or 'equal'}")
+                differs = differs or bool(difference)
     if differs:
         raise typer.Exit(1)
 
@@ -92,23 +110,37 @@ def _verify_against(folder: Path, revision: str) -> None:
         raise typer.Exit(1)
 
 
-@app.command("check-integrity")
-def check_integrity() -> None:
+@app.command(INTEGRITY)
+def check_integrity(
+    limit: Annotated[
+        int | None, typer.Option(help="Read at most so many pictures, evenly spread, and so many detectors.", min=1)
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
     """Hash again every picture and detector that the catalogue names, and compare its tables with their files.
 
     Fails if something is gone or is not what it was; each is named.
 
-    Example:
+    Examples:
 
       nsnet check-integrity
+
+      nsnet check-integrity --limit 1000
     """
     from nsnet.core.progress import bar
     from nsnet.reporting.integrity import check_integrity as check
+    from nsnet.reporting.integrity import named_files, spread
 
     with clear_errors():
         paths = known_project()
-        with bar("hash", None) as advance:
-            found = check(paths, advance)
+        counts = {what: len(spread(files, limit)) for what, files in named_files(paths).items()}
+        total = sum(counts.values())
+        if dry_run:
+            listed = ", ".join(f"{count} {what}" for what, count in counts.items())
+            say(paths, INTEGRITY, [work(paths, INTEGRITY, f"files to hash ({listed})", total)])
+            return
+        with measured(paths, INTEGRITY, total), bar("hash", total) as advance:
+            found = check(paths, advance, limit)
     for part in found:
         for fault in part.faults:
             print(fault)

@@ -1,4 +1,4 @@
-"""The commands `nsnet lab ...`: how the lab's own model and strengths came about."""
+"""The commands `nsnet lab ...`: how the lab's model and strengths came about; studies stand in nsnet.cli.studies."""
 
 from __future__ import annotations
 
@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
+from nsnet.cli import foresight
+from nsnet.cli.foresight import DryRun
 from nsnet.cli.project import known_project
+from nsnet.cli.studies import app as studies_app
 from nsnet.core.console import clear_errors
+from nsnet.core.foresight import Work
+from nsnet.core.paths import Paths
 
 app = typer.Typer(no_args_is_help=True, help="The embedded lab: its CLIP and its simulators.")
+app.add_typer(studies_app)
 
 
 @app.command()
@@ -24,6 +30,7 @@ def train_clip(
     rounds: Annotated[
         tuple[int, int, int], typer.Option(help="Steps on random scenes, then on look-alikes, twice.")
     ] = (600, 800, 900),
+    dry_run: DryRun = False,
 ) -> None:
     """Train the lab CLIP from rendered scenes (55 minutes on two cores).
 
@@ -39,18 +46,25 @@ def train_clip(
     # Read when torch is loaded. Threads that spin while they wait take the renderers' time: 1.2 against 1.0 s a step.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from nsnet.features.weights import LAB_CLIP
-    from nsnet.studies.clip_training import CONFIG, WEIGHTS, train_clip
+    from nsnet.studies.clip_training import CONFIG, WEIGHTS, steps_done, train_clip
 
+    command, steps, done = "lab train-clip", sum(rounds), steps_done(work)
+    if dry_run:
+        each = foresight.work(Paths(work), command, "steps", steps).each
+        foresight.say(Paths(work), command, [Work("steps of training", steps, min(done, steps), each)])
+        return
     folder = out or work / "clip"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(LAB_CLIP / CONFIG, folder / CONFIG)
-    with clear_errors():
+    with clear_errors(), foresight.measured(Paths(work), command, max(0, steps - done)):
         train_clip(folder, work, rounds)
     print(f"weights in {folder / WEIGHTS}")
 
 
 @app.command()
-def zero_shot(count: Annotated[int, typer.Option(help="Unseen pictures, at least 128.")] = 640) -> None:
+def zero_shot(
+    count: Annotated[int, typer.Option(help="Unseen pictures, at least 128.")] = 640, dry_run: DryRun = False
+) -> None:
     """Measure what the lab CLIP of params.yaml knows and sees, on scenes it was not trained on.
 
     Example:
@@ -61,9 +75,16 @@ def zero_shot(count: Annotated[int, typer.Option(help="Unseen pictures, at least
     from nsnet.params import load_params
     from nsnet.studies.zero_shot import zero_shot
 
+    command = "lab zero-shot"
     with clear_errors():
-        for name, value in zero_shot(load_backbone(load_params(known_project().params).backbone), count).items():
-            print(f"{name:14s} {value:.3f}")
+        paths = known_project()
+        if dry_run:
+            foresight.say(paths, command, [foresight.work(paths, command, "pictures to render and look at", count)])
+            return
+        with foresight.measured(paths, command, count):
+            found = zero_shot(load_backbone(load_params(paths.params).backbone), count)
+    for name, value in found.items():
+        print(f"{name:14s} {value:.3f}")
 
 
 @app.command()
@@ -71,6 +92,8 @@ def calibrate(
     only: Annotated[list[str] | None, typer.Option(help="Simulators to check; all if left out.")] = None,
     pictures: Annotated[int, typer.Option(help="Training pictures per class.")] = 400,
     search: Annotated[bool, typer.Option(help="Look for the weakest strength that is learned.")] = False,
+    limit: Annotated[int | None, typer.Option(help="Check only the first so many simulators.", min=1)] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Check that the CLIP-free control learns each simulator alone to at least 0.95.
 
@@ -84,136 +107,26 @@ def calibrate(
 
       nsnet lab calibrate --search --only copy_move
     """
+    from nsnet.core.progress import bar
     from nsnet.lab.simulators import simulator, simulators
     from nsnet.params import load_params
     from nsnet.studies.calibration import REQUIRED, learnability, weakest_strength
 
-    short = []
+    short, command = [], "lab calibrate --search" if search else "lab calibrate"
     with clear_errors():
-        params = load_params(known_project().params)
-        for key in only or list(simulators()):
-            strength = weakest_strength(key, params, pictures) if search else simulator(key).strength
-            reached = learnability(key, strength, params, pictures)
-            print(f"{key:28s} strength {strength:.2f}  accuracy {reached:.3f}", flush=True)
-            short += [key] if reached < REQUIRED else []
+        paths = known_project()
+        params = load_params(paths.params)
+        keys = [simulator(key).key for key in only or list(simulators())][:limit]
+        if dry_run:
+            foresight.say(paths, command, [foresight.work(paths, command, "simulators to learn", len(keys))])
+            return
+        with foresight.measured(paths, command, len(keys)), bar("simulators", len(keys)) as advance:
+            for key in keys:
+                strength = weakest_strength(key, params, pictures) if search else simulator(key).strength
+                reached = learnability(key, strength, params, pictures)
+                print(f"{key:28s} strength {strength:.2f}  accuracy {reached:.3f}", flush=True)
+                short += [key] if reached < REQUIRED else []
+                advance(1)
     if short:
         print(f"below {REQUIRED}: {', '.join(short)}; raise their strength in simulators.yaml")
         raise typer.Exit(1)
-
-
-@app.command()
-def leakage(
-    view: Annotated[list[str] | None, typer.Option(help="Views to probe; mosaic and crop if left out.")] = None,
-    rank: Annotated[list[int] | None, typer.Option(help="Numbers of text directions to remove.")] = None,
-) -> None:
-    """Measure how much content the null space leaves in image features (after `dvc repro`).
-
-    Example:
-
-      nsnet lab leakage --view mosaic --rank 0 --rank 14
-    """
-    import polars as pl
-
-    from nsnet.core.printing import markdown_table
-    from nsnet.studies.content_probes import leakage
-
-    with clear_errors():
-        frames = [leakage(known_project(), name, rank or [0, 14, 30, 60]) for name in view or ["mosaic", "crop"]]
-        print(markdown_table(pl.concat(frames)), end="")
-
-
-@app.command()
-def layers(
-    view: Annotated[list[str] | None, typer.Option(help="Views to probe; mosaic and crop if left out.")] = None,
-) -> None:
-    """Say at which layer of the image tower content and traces can be read (after `dvc repro`; a minute).
-
-    Example:
-
-      nsnet lab layers --view mosaic
-    """
-    import polars as pl
-
-    from nsnet.core.printing import markdown_table
-    from nsnet.studies.layer_probes import layers
-
-    with clear_errors():
-        print(markdown_table(pl.concat([layers(known_project(), name) for name in view or ["mosaic", "crop"]])), end="")
-
-
-@app.command()
-def null_spaces(
-    view: Annotated[list[str] | None, typer.Option(help="Views to study; mosaic and crop if left out.")] = None,
-    draws: Annotated[int, typer.Option(min=1, max=64, help="Training sets, and pools, of each kind.")] = 5,
-    resamples: Annotated[int, typer.Option(min=10, help="Of test pictures and draws, for the intervals.")] = 1000,
-) -> None:
-    """Say when which null space helps: by dose of bias, rank, size of the pool and wrong captions (after `dvc repro`).
-
-    Example:
-
-      nsnet lab null-spaces --view mosaic
-    """
-    import polars as pl
-
-    from nsnet.core.printing import markdown_table
-    from nsnet.studies.null_space_tables import TABLES
-    from nsnet.studies.null_spaces import NullSpaceStudy
-
-    with clear_errors():
-        studies = [NullSpaceStudy(known_project(), name, draws, resamples) for name in view or ["mosaic", "crop"]]
-        for table in TABLES:
-            print(markdown_table(pl.concat([table(study) for study in studies])), flush=True)
-
-
-@app.command()
-def sweeps(
-    view: Annotated[list[str] | None, typer.Option(help="Views to sweep texts on; both if left out.")] = None,
-    draws: Annotated[int, typer.Option(min=1, max=64, help="Training sets of each kind.")] = 5,
-    resamples: Annotated[int, typer.Option(min=10, help="Of test pictures and draws, for the intervals.")] = 1000,
-) -> None:
-    """Say what the choice of patches does, and whose texts the text null space wants (after `dvc repro`; 8 minutes).
-
-    Example:
-
-      nsnet lab sweeps
-    """
-    import polars as pl
-
-    from nsnet.core.printing import markdown_table
-    from nsnet.studies.null_spaces import NullSpaceStudy
-    from nsnet.studies.patch_sweep import patches
-    from nsnet.studies.text_sweep import texts
-
-    with clear_errors():
-        studies = [NullSpaceStudy(known_project(), name, draws, resamples) for name in view or ["mosaic", "crop"]]
-        print(markdown_table(pl.concat([texts(study) for study in studies])), flush=True)
-        print(markdown_table(patches(known_project(), draws, resamples)))
-
-
-@app.command()
-def failures(
-    view: Annotated[list[str] | None, typer.Option(help="Views to study; mosaic and crop if left out.")] = None,
-) -> None:
-    """Say why held-out generators defeat detectors: their traces are not seen, or are others (after `dvc repro`).
-
-    Example:
-
-      nsnet lab failures --view mosaic
-    """
-    import polars as pl
-
-    from nsnet.core.parquet import read_table
-    from nsnet.core.printing import markdown_table
-    from nsnet.corpus.contracts import Samples
-    from nsnet.studies.failures import by_family, failures
-    from nsnet.studies.null_spaces import NullSpaceStudy
-
-    with clear_errors():
-        paths = known_project()
-        named = read_table(Samples, paths.table(Samples)).select("generator", "family").unique()
-        families = dict(named.filter(pl.col("family").is_not_null()).iter_rows())
-        found = pl.concat(
-            [failures(NullSpaceStudy(paths, name, 5, 10), families) for name in view or ["mosaic", "crop"]]
-        )
-        print(markdown_table(by_family(found)))
-        print(markdown_table(found), end="")

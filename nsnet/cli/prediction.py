@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nsnet.cli.answers import Format, print_answers, sum_up
+from nsnet.cli.foresight import DryRun
 from nsnet.cli.project import Exported, named_project, tell
 from nsnet.core.console import clear_errors
+from nsnet.core.foresight import Work
 
 if TYPE_CHECKING:
     from nsnet.cli.answers import Answer
@@ -54,6 +56,8 @@ def predict(
     explain: Annotated[
         Path | None, typer.Option(help="Folder for a PNG of each picture: which parts speak for fake.")
     ] = None,
+    limit: Annotated[int | None, typer.Option(help="Score only the first so many files.", min=1)] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Score pictures with a trained detector; no labels, no project and no earlier step are needed.
 
@@ -70,6 +74,9 @@ def predict(
     log-odds of fake fall when the next patch of the ranking takes the place of each; the views
     crop and full are cut into cells, each painted in the mean colour. It takes some fifty times
     as long. The file's name is the picture's, written so that no two are the same.
+
+    --dry-run counts the files and names the detector, and reads neither; --limit 20 tells how many
+    pictures a second there are.
 
     Exit codes: 0 all were scored; 1 none was, or an error; 2 wrong usage; 3 some were rejected,
     the others scored.
@@ -88,12 +95,20 @@ def predict(
     """
     from nsnet.core.progress import bar
     from nsnet.prediction.inputs import LIST, expand
-    from nsnet.prediction.loading import load
+    from nsnet.prediction.loading import find, load
 
     if redeliver and explain:
         raise typer.BadParameter("--redeliver and --explain: expected one of them; each scores pictures in its own way")
     with clear_errors():
         files, faults = expand(paths, sys.stdin if LIST in paths else ())
+        if dry_run:
+            _, run = find(detector, training_set, train_condition, seed, named_project(), detectors)
+            tell(_title(run, run["threshold"] if threshold is None else threshold, draws))
+            for fault in faults:
+                tell(f"{fault.path}: {fault.reason}")
+            print(f"predict: {Work(f'of {len(files)} files to score', len(files[:limit]))}")
+            return
+        files = files[:limit]
         loaded = load(
             detector,
             training_set=training_set,

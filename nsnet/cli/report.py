@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from nsnet.cli.foresight import DryRun, measured, say
 from nsnet.cli.project import known_project
 from nsnet.core.console import clear_errors
 
@@ -27,6 +28,7 @@ def report(
     figures: Annotated[
         Path | None, typer.Option(help="Also write charts as SVG and PNG, and tables as LaTeX, into this folder.")
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Write what the last `dvc repro` found as one page: tables that sort and filter, plots, pictures, provenance.
 
@@ -44,11 +46,15 @@ def report(
 
     with clear_errors():
         paths = known_project()
+        if dry_run:
+            say(paths, "report", [])
+            return
         settings = load_section(paths.params, "evaluate", Evaluate)
         words = load_value(paths.params, "semantics.pool.content", list[str])
-        made = make_report(paths, settings, words, against, revision)
-        write_page(made, out)
-        files = write_files(made, figures) if figures else []
+        with measured(paths, "report"):
+            made = make_report(paths, settings, words, against, revision)
+            write_page(made, out)
+            files = write_files(made, figures) if figures else []
     print(f"{out}: {len(made.sections)} sections, {out.stat().st_size / 1e6:.1f} MB")
     if files:
         print(f"{figures}: {len(files)} files")

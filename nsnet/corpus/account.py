@@ -7,12 +7,15 @@ from pathlib import Path
 import polars as pl
 
 from nsnet.core.contracts import table_name
+from nsnet.core.foresight import Work, seconds_each
 from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar
 from nsnet.corpus.contracts import Duplicates, Images, Samples
 from nsnet.corpus.ingest import Corpus, ingest
 from nsnet.corpus.inspection import LIMITS, Limits
+from nsnet.corpus.manifests import listed_roles
+from nsnet.corpus.scan import survey
 from nsnet.corpus.settings import Protocols
 
 # Every file is in the table images; a log of a million lines helps nobody.
@@ -27,8 +30,8 @@ def read_corpus(
     allow_leakage: list[str],
     protocols: Protocols | None = None,
     limits: Limits = LIMITS,
-) -> str:
-    """Write the tables images, samples and duplicates, and return sentences that account for every file.
+) -> Corpus:
+    """Write the tables images, samples and duplicates.
 
     Args:
         root: folder with the pictures.
@@ -36,7 +39,7 @@ def read_corpus(
         suite, workers, allow_leakage, protocols, limits: as `nsnet.corpus.ingest.ingest`.
 
     Returns:
-        Sentences: images in = used + rejected, by reason, and what lies beside them.
+        What was written; `account` says it in sentences.
 
     Raises:
         OSError, ValueError: as there; OSError also if a table cannot be written.
@@ -45,7 +48,25 @@ def read_corpus(
         corpus = ingest(root, paths.scan_index, suite, workers, allow_leakage, protocols, limits, advance)
     for kind in (Images, Samples, Duplicates):
         write_table(kind, getattr(corpus, table_name(kind)), paths.table(kind))
-    return account(corpus)
+    return corpus
+
+
+def foresee_corpus(root: Path, paths: Paths, suite: str | None, cost: str, limits: Limits = LIMITS) -> Work:
+    """What `read_corpus` would do.
+
+    Args:
+        root, paths, suite, limits: as there.
+        cost: stage or command whose last run tells how long.
+
+    Returns:
+        Files to read, and those that are as they were when they were last read.
+
+    Raises:
+        OSError, ValueError: the folder cannot be listed, or a manifest has faults.
+    """
+    listed, _ = listed_roles(root, root.resolve().name, suite)
+    found = survey(root, paths.scan_index, [role.path for role in listed], limits)
+    return Work("files to read", found.inspected + found.known, found.known, seconds_each(paths.cost(cost)))
 
 
 def account(corpus: Corpus) -> str:

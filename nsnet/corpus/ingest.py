@@ -29,12 +29,13 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class Corpus:
-    """The tables of a tree, and the files that are no pictures, counted by suffix."""
+    """The tables of a tree, the files that are no pictures, by suffix, and how many had to be read again."""
 
     images: pl.DataFrame
     samples: pl.DataFrame
     duplicates: pl.DataFrame
     others: dict[str, int]
+    inspected: int
 
 
 def ingest(
@@ -96,7 +97,7 @@ def ingest(
     samples = _samples(places, stands_for)
     refuse_leaks(samples, images, duplicates, allow_leakage or [])
     scoped = check(Duplicates, with_scopes(duplicates, places))
-    return Corpus(check(Images, images.sort("path")), samples, scoped, count.others)
+    return Corpus(check(Images, images.sort("path")), samples, scoped, count.others, count.inspected)
 
 
 def _nothing_placed(root: Path, paths: pl.Series, reasons: dict[str, str]) -> str:

@@ -91,33 +91,61 @@ def scan(
         OSError: `root` cannot be listed, or `index` cannot be written.
     """
     root = root.absolute()
-    # Of another tree nothing is known, though names, sizes and times were the same.
-    schema: pa.Schema = pl.DataFrame(schema=_INDEX).to_arrow().schema.with_metadata({"root": os.fsencode(root)})
+    schema = _schema(root)
     others: dict[str, int] = {}
     inspected = known = 0
-    names = file_names(root, named, others)
     with (
         ExitStack() as stack,
         atomic_path(index) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         pool: Executor | None = None
-        before = _Before(index, schema, limits)
         listed = set(named)
-        while part := list(itertools.islice(names, CHUNK)):
-            files = pl.DataFrame([(name, *_stat(f"{root}/{name}")) for name in part], schema=_STAT, orient="row")
-            earlier = before.rows(files)
-            same = earlier.join(files, on=list(_STAT), how="semi")
-            todo = files.join(same, on="path", how="anti").join(
-                earlier.drop("mtime_ns"), on=["path", "size"], how="left"
-            )
+        for same, todo in _against(root, _Before(index, schema, limits), file_names(root, named, others)):
             if pool is None and workers > 1 and todo.height >= WORTH_A_POOL:
                 pool = stack.enter_context(process_pool(workers))
             rows = pl.concat([same, _inspected(root, todo, listed, limits, pool)]).sort("path")
             writer.write_table(rows.to_arrow().cast(schema))
             inspected, known = inspected + todo.height, known + same.height
-            advance(files.height)
+            advance(todo.height + same.height)
     return ScanCount(inspected, known, dict(sorted(others.items())))
+
+
+def survey(root: Path, index: Path, named: list[str], limits: Limits = LIMITS) -> ScanCount:
+    """What `scan` would look at: no file is opened, and nothing is written.
+
+    Args:
+        root, index, named, limits: as there.
+
+    Returns:
+        How many files would be inspected, are known already, and would be left alone by suffix.
+
+    Raises:
+        OSError: `root` cannot be listed.
+    """
+    root = root.absolute()
+    others: dict[str, int] = {}
+    counts = [
+        (todo.height, same.height)
+        for same, todo in _against(root, _Before(index, _schema(root), limits), file_names(root, named, others))
+    ]
+    inspected, known = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
+    return ScanCount(inspected, known, dict(sorted(others.items())))
+
+
+def _schema(root: Path) -> pa.Schema:
+    """The index's columns; of another tree nothing is known, though names, sizes and times were the same."""
+    return pl.DataFrame(schema=_INDEX).to_arrow().schema.with_metadata({"root": os.fsencode(root)})
+
+
+def _against(root: Path, before: _Before, names: Iterator[str]) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """Files in chunks: rows of those that are as they were, and what is known of the others."""
+    while part := list(itertools.islice(names, CHUNK)):
+        files = pl.DataFrame([(name, *_stat(f"{root}/{name}")) for name in part], schema=_STAT, orient="row")
+        earlier = before.rows(files)
+        same = earlier.join(files, on=list(_STAT), how="semi")
+        todo = files.join(same, on="path", how="anti").join(earlier.drop("mtime_ns"), on=["path", "size"], how="left")
+        yield same, todo
 
 
 class _Before:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from nsnet.core.contracts import Table, table_name
+from nsnet.core.foresight import Work
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar
@@ -26,7 +27,7 @@ from nsnet.evaluation.external import external_detectors
 from nsnet.evaluation.flips import flip_rates
 from nsnet.evaluation.metrics import ORACLE
 from nsnet.evaluation.score_store import ScoreStore
-from nsnet.evaluation.scores import CODE, keep_evaluations, score_runs, score_tasks
+from nsnet.evaluation.scores import CODE, keep_evaluations, score_files, score_runs, score_tasks
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
 from nsnet.evaluation.statistics import Evaluation, evaluate_runs
@@ -77,6 +78,24 @@ def evaluate(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSo
         kept = ((Predictions, scored), (Results, results))
         keep_evaluations(paths.run_store, [(table_name(kind), frame) for kind, frame in kept])
     return evaluation
+
+
+def foresee_scores(paths: Paths, trained: Paths, settings: Evaluate, source: ScoringSource) -> Work:
+    """What `evaluate` would score; statistics come on top, of all scores, known or not.
+
+    Args:
+        paths, trained, settings, source: as there.
+
+    Returns:
+        Scores of a picture by a run, and those of them that are kept.
+    """
+    samples = read_table(Samples, paths.table(Samples))
+    exams = Exams(contests_of(samples), trained_pictures(samples) if paths == trained else {})
+    tasks = score_tasks(read_table(Runs, trained.table(Runs)), exams, settings.conditions)
+    sizes = [len(task.pictures) for task in tasks]
+    files = score_files(tasks, source, paths.run_store)
+    known = sum(size for size, file in zip(sizes, files, strict=True) if file.exists())
+    return Work("scores to compute, of a picture by a run each", sum(sizes), known)
 
 
 def tables_of(evaluation: Evaluation, flips: pl.DataFrame) -> tuple[tuple[type[Table], pl.DataFrame], ...]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from nsnet.core.device import best_device
+from nsnet.core.foresight import Work
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar
 from nsnet.corpus.audit import audit_corpus
 from nsnet.corpus.contracts import Images, Samples
 from nsnet.corpus.settings import Audit
-from nsnet.evaluation.assessment import evaluate
+from nsnet.evaluation.assessment import evaluate, foresee_scores
 from nsnet.evaluation.settings import Evaluate
 from nsnet.evaluation.sources import ScoringSource
 from nsnet.features.backbone import load_backbone
-from nsnet.features.conditions import choose
+from nsnet.features.conditions import Condition, choose
 from nsnet.features.contracts import Features, Patches
 from nsnet.features.extraction import Counts, update_features
+from nsnet.features.foresight import foresee_features
 from nsnet.features.jobs import Request
 from nsnet.features.requests import keys_of
 from nsnet.features.settings import Backbone, Conditions
@@ -66,16 +68,7 @@ def score_folder(
     """
     audit_corpus(here, audit)
     chosen = choose(settings.conditions, conditions)
-    request = Request(
-        images=here.table(Images),
-        samples=here.table(Samples),
-        root=folder,
-        train=(),
-        test=chosen,
-        keys=keys_of(extraction),
-        dtype=extraction.dtype,
-        patches=False,
-    )
+    request = _request(folder, here, chosen, extraction)
     tower = load_backbone(backbone, best_device())
     with bar("features", None) as advance:
         counts = update_features(
@@ -91,3 +84,44 @@ def score_folder(
     named = {condition.name: condition for condition in chosen}
     evaluate(here, trained, settings, ScoringSource(here, folder, named, lambda: tower))
     return counts
+
+
+def foresee_folder(
+    folder: Path,
+    here: Paths,
+    trained: Paths,
+    backbone: Backbone,
+    conditions: Conditions,
+    extraction: Extraction,
+    settings: Evaluate,
+) -> list[Work]:
+    """What `score_folder` would do.
+
+    Args:
+        folder, here, trained, backbone, conditions, extraction, settings: as there.
+
+    Returns:
+        Pictures to encode, as long as those of this backbone took so far, and scores to compute.
+
+    Raises:
+        FileNotFoundError, ValueError: the folder was not ingested, or there are no detectors.
+    """
+    chosen = choose(settings.conditions, conditions)
+    tower = load_backbone(backbone, best_device())
+    named = {condition.name: condition for condition in chosen}
+    scores = foresee_scores(here, trained, settings, ScoringSource(here, folder, named, lambda: tower))
+    request = _request(folder, here, chosen, extraction)
+    return [foresee_features(request, here.feature_store, tower.id, extraction.workers), scores]
+
+
+def _request(folder: Path, here: Paths, conditions: Sequence[Condition], extraction: Extraction) -> Request:
+    return Request(
+        images=here.table(Images),
+        samples=here.table(Samples),
+        root=folder,
+        train=(),
+        test=conditions,
+        keys=keys_of(extraction),
+        dtype=extraction.dtype,
+        patches=False,
+    )

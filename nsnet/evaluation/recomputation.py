@@ -55,8 +55,30 @@ def recomputed_tables(paths: Paths, settings: Evaluate) -> Iterator[tuple[str, i
         yield table_name(kind), frame.height, first_difference(read_table(kind, paths.table(kind)), frame)
 
 
+def chosen_runs(paths: Paths, asked: str | None, limit: int | None = None) -> pl.DataFrame:
+    """The runs of a project that are meant.
+
+    Args:
+        paths: project.
+        asked: a run's id, or a detector: all of its runs; None for all of them.
+        limit: the first so many at most.
+
+    Returns:
+        Rows of the table runs, by id.
+
+    Raises:
+        FileNotFoundError: the table has not been made.
+        ValueError: there is no such run or detector, with near names.
+    """
+    runs = read_table(Runs, paths.table(Runs)).sort("run_id")
+    chosen = runs if asked is None else runs.filter((pl.col("run_id") == asked) | (pl.col("detector") == asked))
+    if asked is not None and chosen.is_empty():
+        raise unknown("run or detector", asked, [*runs["detector"].unique().sort(), *runs["run_id"]])
+    return chosen.head(limit or chosen.height)
+
+
 def recomputed_predictions(
-    paths: Paths, settings: Evaluate, source: ScoringSource, asked: str
+    paths: Paths, settings: Evaluate, source: ScoringSource, asked: str, limit: int | None = None
 ) -> Iterator[tuple[str, int, str]]:
     """Score pictures again from features or pixels and the detectors' weights, taking no score that was kept.
 
@@ -64,7 +86,7 @@ def recomputed_predictions(
         paths: project.
         settings: section evaluate.
         source: where pictures' inputs come from.
-        asked: a run's id, or a detector: all of its runs.
+        asked, limit: as for `chosen_runs`.
 
     Yields:
         Id of a run, its number of predictions, and how they first differ from the kept ones: nothing if they do not.
@@ -73,10 +95,7 @@ def recomputed_predictions(
         FileNotFoundError: a table has not been made.
         ValueError: there is no such run or detector, with near names; a damaged detector, or missing inputs.
     """
-    runs = read_table(Runs, paths.table(Runs))
-    chosen = runs.filter((pl.col("run_id") == asked) | (pl.col("detector") == asked)).sort("run_id")
-    if chosen.is_empty():
-        raise unknown("run or detector", asked, [*runs["detector"].unique().sort(), *runs["run_id"].sort()])
+    chosen = chosen_runs(paths, asked, limit)
     samples = read_table(Samples, paths.table(Samples))
     exams = Exams(contests_of(samples), trained_pictures(samples))
     kept = read_table(Predictions, paths.table(Predictions))

@@ -113,9 +113,7 @@ def score_runs(
     Raises:
         ValueError: a detector's file is damaged, or inputs are missing.
     """
-    own = code_checksum(*CODE)
-    code = {kind: digest([own, kind_code(kind)]) for kind in sorted({task.run["kind"] for task in tasks})}
-    files = [task.file(store, source.condition_id(task.condition), code[task.run["kind"]]) for task in tasks]
+    files = score_files(tasks, source, store)
     scored = {
         number: _kept(file, len(task.pictures)) for number, (task, file) in enumerate(zip(tasks, files, strict=True))
     }
@@ -144,6 +142,22 @@ def score_runs(
         for number, task in enumerate(tasks)
     ]
     return pl.concat(part.select(make(Predictions, []).columns) for part in [make(Predictions, []), *parts])
+
+
+def score_files(tasks: list[Task], source: ScoringSource, store: Path) -> list[Path]:
+    """Where the scores of tasks are kept once they are computed.
+
+    Args:
+        tasks: of `score_tasks`.
+        source: knows the conditions.
+        store: folder of RUN_ID/scores/.
+
+    Returns:
+        A file for each, which need not exist.
+    """
+    own = code_checksum(*CODE)
+    code = {kind: digest([own, kind_code(kind)]) for kind in sorted({task.run["kind"] for task in tasks})}
+    return [task.file(store, source.condition_id(task.condition), code[task.run["kind"]]) for task in tasks]
 
 
 def _loadable(group: list[int], tasks: list[Task]) -> Iterator[list[int]]:

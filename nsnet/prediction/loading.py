@@ -117,6 +117,31 @@ def choose_run(
     return runs.to_dicts()[0]
 
 
+def find(
+    detector: str | None,
+    training_set: str | None,
+    train_condition: str | None,
+    seed: int | None,
+    project: Path | str | None,
+    detectors: Path | str | None,
+) -> tuple[Trained, dict[str, Any]]:
+    """The detector that is meant, not loaded.
+
+    Args:
+        detector, training_set, train_condition, seed, project, detectors: as `load`.
+
+    Returns:
+        The detectors that it is one of, and its row of the table runs.
+
+    Raises:
+        FileNotFoundError, ValueError: as `trained_detectors` and `choose_run`.
+    """
+    if detector and not detectors and is_detector_folder(Path(detector)):
+        detector, detectors = None, detector
+    trained = trained_detectors(Path(project) if project else None, Path(detectors) if detectors else None)
+    return trained, choose_run(trained.runs, detector, training_set, train_condition, seed)
+
+
 def load(
     detector: str | None = None,
     *,
@@ -148,10 +173,7 @@ def load(
         ImportError: its backbone needs a package that is not installed.
         ValueError: no or several such detectors; a damaged file; a backbone that cannot be had, or is another one.
     """
-    if detector and not detectors and is_detector_folder(Path(detector)):
-        detector, detectors = None, detector
-    trained = trained_detectors(Path(project) if project else None, Path(detectors) if detectors else None)
-    run = choose_run(trained.runs, detector, training_set, train_condition, seed)
+    trained, run = find(detector, training_set, train_condition, seed, project, detectors)
     record, device = json.loads(run["backbone"]), best_device()
     kind = detector_class(run["kind"])
     needs = kind.needs(settings_class(run["kind"]).model_validate(json.loads(run["params"])))

@@ -32,12 +32,40 @@ class Checked:
     faults: list[str]
 
 
-def check_integrity(paths: Paths, advance: Callable[[int], None] = lambda count: None) -> list[Checked]:
+def named_files(paths: Paths) -> dict[str, list[tuple[Path, str]]]:
+    """Files that the catalogue names, with their sha256.
+
+    Args:
+        paths: the project.
+
+    Returns:
+        Pictures and detectors.
+
+    Raises:
+        FileNotFoundError: a table has not been made.
+    """
+    images = read_table(Images, paths.table(Images)).filter(pl.col("image_id").is_not_null())
+    runs = read_table(Runs, paths.table(Runs)).select("run_id", "detector_sha256")
+    return {
+        "pictures": [(paths.data / path, sha256) for path, sha256 in images.select("path", "image_id").iter_rows()],
+        "detectors": [(paths.detectors / f"{run_id}.safetensors", sha256) for run_id, sha256 in runs.iter_rows()],
+    }
+
+
+def spread(files: list[tuple[Path, str]], limit: int | None) -> list[tuple[Path, str]]:
+    """At most so many of the files, evenly spread; all of them without a limit."""
+    return files if limit is None or not files else files[:: -(-len(files) // limit)]
+
+
+def check_integrity(
+    paths: Paths, advance: Callable[[int], None] = lambda count: None, limit: int | None = None
+) -> list[Checked]:
     """Hash again every file that the catalogue names, and compare its tables with the Parquet files.
 
     Args:
         paths: the project.
         advance: told how many files are read.
+        limit: read at most so many pictures, and so many detectors; all if None.
 
     Returns:
         Pictures, detectors and tables, each with its faults.
@@ -45,17 +73,11 @@ def check_integrity(paths: Paths, advance: Callable[[int], None] = lambda count:
     Raises:
         FileNotFoundError: no catalogue, or a table has not been made.
     """
-    images = read_table(Images, paths.table(Images)).filter(pl.col("image_id").is_not_null())
-    pictures = [(paths.data / path, sha256) for path, sha256 in images.select("path", "image_id").iter_rows()]
-    runs = read_table(Runs, paths.table(Runs)).select("run_id", "detector_sha256")
-    detectors = [(paths.detectors / f"{run_id}.safetensors", sha256) for run_id, sha256 in runs.iter_rows()]
+    files = {what: spread(found, limit) for what, found in named_files(paths).items()}
     with open_read_only(paths.database) as connection:
         tables = list(_tables(connection, paths))
-    return [
-        Checked("pictures", len(pictures), list(_hashed(pictures, advance))),
-        Checked("detectors", len(detectors), list(_hashed(detectors, advance))),
-        Checked("tables", len(tables), [fault for fault in tables if fault]),
-    ]
+    checked = [Checked(what, len(found), list(_hashed(found, advance))) for what, found in files.items()]
+    return [*checked, Checked("tables", len(tables), [fault for fault in tables if fault])]
 
 
 def _hashed(files: list[tuple[Path, str]], advance: Callable[[int], None]) -> Iterator[str]:

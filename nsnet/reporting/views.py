@@ -97,7 +97,8 @@ def _definitions(folder: Path, mention: str) -> dict[str, Definition]:
         if not first.startswith(COMMENT):
             raise ValueError(f"{file}: its first line is its comment and must begin with {COMMENT!r}")
         definitions[file.stem] = Definition(first.removeprefix(COMMENT), sql)
-    needs = {name: definitions.keys() & re.findall(mention, found.sql) for name, found in definitions.items()}
+    # Sorted: a set would give every process an order of its own.
+    needs = {name: sorted(definitions.keys() & re.findall(mention, found.sql)) for name, found in definitions.items()}
     return {name: definitions[name] for name in TopologicalSorter(needs).static_order()}
 
 

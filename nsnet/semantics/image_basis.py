@@ -1,7 +1,7 @@
 """Semantic directions of *pictures*, estimated on a caption pool: real, captioned, in no other split.
 
 The paper's text directions leave content in image features, since the two modalities lie
-apart (README, "What the lab says"). Three estimates on the image side:
+apart (docs/null_spaces.md, "What is left of content?"). Three estimates on the image side:
 
 - cross-modal: left singular vectors of the cross-covariance of image and caption features,
   the directions of pictures that go with what captions say;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from nsnet.core.device import best_device
+from nsnet.core.foresight import Work
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
@@ -37,6 +38,14 @@ def captioner(paths: Paths, model: str | None, batch: int) -> Captioner | None:
             return blip_captions(paths.caption_store, files, paths.root / model, best_device(), batch, advance)
 
     return describe
+
+
+def foresee(paths: Paths) -> list[Work]:
+    """What the stage would do, as far as settings and tables tell."""
+    samples = read_table(Samples, paths.table(Samples)).filter(split="train")
+    settings = load_section(paths.params, "captions", sections.Captions)
+    named = f" (BLIP in {settings.model}, where they have none of their own)" if settings.model else ""
+    return [Work(f"training pictures to caption{named}", samples["image_id"].n_unique())]
 
 
 def main() -> None:

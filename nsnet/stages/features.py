@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from nsnet.core.device import best_device
+from nsnet.core.foresight import Work
 from nsnet.core.parquet import write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
@@ -13,6 +14,7 @@ from nsnet.features.backbone import load_backbone
 from nsnet.features.conditions import condition_table
 from nsnet.features.contracts import AppliedConditions, Features, Patches
 from nsnet.features.extraction import Counts, update_features
+from nsnet.features.foresight import foresee_features
 from nsnet.features.requests import project_request
 from nsnet.features.settings import Backbone
 from nsnet.features.settings import Features as Settings
@@ -35,6 +37,14 @@ def extract(paths: Paths) -> Counts:
             workers=settings.workers,
             advance=advance,
         )
+
+
+def foresee(paths: Paths) -> list[Work]:
+    """What the stage would do."""
+    settings = load_section(paths.params, "features", Settings)
+    backbone = load_backbone(load_section(paths.params, "backbone", Backbone), best_device())
+    request = project_request(paths, backbone)
+    return [foresee_features(request, paths.feature_store, backbone.id, settings.workers)]
 
 
 def rules(paths: Paths) -> pl.DataFrame:

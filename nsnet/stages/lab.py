@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path, PurePosixPath
 
 from nsnet.core.files import atomic_path
+from nsnet.core.foresight import Work, seconds_each
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
 from nsnet.core.settings import load_section, read_values
@@ -28,6 +29,14 @@ def imports_lab(pointer: Path) -> bool:
     return PurePosixPath("lab") in sources
 
 
+def foresee(paths: Paths) -> list[Work]:
+    """What the stage would do: it renders all pictures anew."""
+    if not imports_lab(paths.root / "data.dvc"):
+        return [Work("pictures to render, since data.dvc imports others", 0)]
+    pictures = len(plan(load_section(paths.params, "lab", Lab)))
+    return [Work("pictures to render", pictures, each=seconds_each(paths.cost("lab")))]
+
+
 def main() -> None:
     paths = Paths()
     settings = load_section(paths.params, "lab", Lab)
@@ -37,6 +46,6 @@ def main() -> None:
             temporary.write_text(NOTE)
         print(f"lab: nothing rendered, since data.dvc imports other pictures than {paths.lab}/")
         return
-    with cost(paths.cost("lab")), bar("lab", len(plan(settings))) as advance:
-        count = render_corpus(settings, paths.lab, advance)
+    with cost(paths.cost("lab")) as figures, bar("lab", len(plan(settings))) as advance:
+        count = figures["items"] = render_corpus(settings, paths.lab, advance)
     print(f"lab: {count} pictures in {paths.lab}/")

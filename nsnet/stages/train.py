@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from typing import Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
 from nsnet.core.contracts import make
 from nsnet.core.device import best_device
 from nsnet.core.files import atomic_path
+from nsnet.core.foresight import Work
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.progress import bar, cost
@@ -17,7 +20,8 @@ from nsnet.core.settings import load_section, load_value
 from nsnet.corpus.contracts import Images, Samples
 from nsnet.features.conditions import choose
 from nsnet.features.contracts import Features
-from nsnet.features.settings import Backbone, Conditions
+from nsnet.features.settings import Backbone as Section
+from nsnet.features.settings import Conditions
 from nsnet.semantics.caption_pool import EncodeTexts
 from nsnet.semantics.contracts import ImageBasis, SemanticBasis
 from nsnet.semantics.null_space import load_bases
@@ -30,6 +34,9 @@ from nsnet.training.runs import RunStore
 from nsnet.training.sets import training_sets
 from nsnet.training.settings import Train
 from nsnet.training.trainings import NamedBackbone, Training, plan
+
+if TYPE_CHECKING:  # takes seconds
+    from nsnet.features.backbone import Backbone
 
 # What the companions of a training set are of, in the section semantics.
 CAPTIONED: dict[str, Any] = {"pool.content": list[str], "text": str | None}
@@ -110,16 +117,42 @@ def train(paths: Paths, backbone: NamedBackbone, material: Material, encoder: Ca
     )
 
 
-def main() -> None:
+def foresee(paths: Paths) -> list[Work]:
+    """What the stage would do, by kind of detector; seconds of a training are those of the kept runs of its kind."""
+    backbone, encoder = _named(paths)
+    store = RunStore(paths.run_store)
+    kept = {run_id: store.facts(run_id) for run_id in store.ids()}
+    works = []
+    trainings = sorted(planned(paths, backbone, encoder), key=lambda one: one.settings.kind)
+    for kind, members in itertools.groupby(trainings, key=lambda one: one.settings.kind):
+        asked = [one.run_id for one in members]
+        seconds = [facts["seconds"] for facts in kept.values() if facts.get("kind") == kind and "seconds" in facts]
+        known = sum(run_id in kept for run_id in asked)
+        works.append(Work(f"trainings, {kind}", len(asked), known, fmean(seconds) if seconds else None))
+    return works
+
+
+def _named(paths: Paths) -> tuple[Backbone, Callable[[], EncodeTexts]]:
+    """The backbone that params.yaml names, and what makes its encoder of captions."""
     from nsnet.features.backbone import load_backbone
+    from nsnet.semantics.sentence_encoder import text_encoder
+
+    backbone = load_backbone(load_section(paths.params, "backbone", Section))
+
+    def encoder() -> EncodeTexts:
+        return text_encoder(load_value(paths.params, "semantics.text", CAPTIONED["text"]), backbone, best_device())
+
+    return backbone, encoder
+
+
+def main() -> None:
     from nsnet.features.matrices import FeatureReader
     from nsnet.features.pictures import PictureSource
     from nsnet.features.pixels import PixelStore
-    from nsnet.semantics.sentence_encoder import text_encoder
 
     paths = Paths()
     with cost(paths.cost("train")):
-        backbone = load_backbone(load_section(paths.params, "backbone", Backbone))
+        backbone, encoder = _named(paths)
 
         def pixels() -> PixelSource:
             images = read_table(Images, paths.table(Images)).filter(status="used")
@@ -127,10 +160,6 @@ def main() -> None:
             return PixelStore(paths.pixel_store, PictureSource(files, backbone.views))
 
         reader: FeatureSource = FeatureReader(paths.table(Features))
-
-        def encoder() -> EncodeTexts:
-            return text_encoder(load_value(paths.params, "semantics.text", CAPTIONED["text"]), backbone, best_device())
-
         message = train(paths, backbone, Material(backbone.id, reader, pixels, backbone), encoder)
     if message:
         print(message)

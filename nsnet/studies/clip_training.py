@@ -24,6 +24,7 @@ from nsnet.lab.scenes import BACKDROPS, COLOURS, SIZE, TEXTURES, Scene, draw_sce
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = "open_clip_model.safetensors"
+CHECKPOINT = "train_clip.pt"
 INPUT = 112
 TRAIN_SEED = 1
 
@@ -108,7 +109,7 @@ def train_clip(
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     loss = open_clip.ClipLoss()
     optimiser = torch.optim.AdamW(model.parameters(), lr=peak_lr, betas=(0.9, 0.98), weight_decay=0.05)
-    checkpoint = work / "train_clip.pt"
+    checkpoint = work / CHECKPOINT
     done = _resume(checkpoint, model, optimiser)
     scenes = CaptionedScenes(TRAIN_SEED, done * batch, steps * batch, batch, rounds[0] * batch)
     context = "spawn" if workers else None
@@ -136,6 +137,12 @@ def train_clip(
     half = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(half, temporary)
+
+
+def steps_done(work: Path) -> int:
+    """Steps that the checkpoint of a training in a folder has behind it; 0 without one."""
+    checkpoint = work / CHECKPOINT
+    return int(torch.load(checkpoint, weights_only=True)["step"]) if checkpoint.exists() else 0
 
 
 def _build(folder: Path) -> tuple[Any, Any]:

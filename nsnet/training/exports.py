@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from nsnet.core.files import atomic_path
+from nsnet.core.names import unknown
 from nsnet.core.parquet import read_table, write_table
 from nsnet.core.paths import Paths
 from nsnet.core.provenance import PACKAGE
@@ -34,16 +35,19 @@ def export_runs(
 
     Raises:
         FileNotFoundError: nothing was trained yet.
-        ValueError: no run is asked for, with what there is.
+        ValueError: a name that there is not, with near ones, or no run of them together.
     """
     runs = read_table(Runs, paths.table(Runs))
     chosen, there = runs, Paths(out)
     for column, wanted in (("detector", detectors), ("training_set", training_sets), ("seed", seeds)):
         if names := list(wanted):
+            there_are = list(map(str, runs[column].unique().sort()))
+            for name in map(str, names):
+                if name not in there_are:
+                    raise unknown(column.replace("_", " "), name, there_are)
             chosen = chosen.filter(pl.col(column).is_in(names))
     if chosen.is_empty():
-        known = {column: runs[column].unique().sort().to_list() for column in ("detector", "training_set", "seed")}
-        raise ValueError(f"no such run in {paths.table(Runs)}; there are {known}")
+        raise ValueError(f"{paths.table(Runs)} has all of these names, but no run of them together")
     there.detectors.mkdir(parents=True, exist_ok=True)
     for run_id in chosen["run_id"]:
         with atomic_path(there.detectors / f"{run_id}.safetensors") as temporary:
