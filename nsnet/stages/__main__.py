@@ -3,6 +3,8 @@
 All of params.yaml is checked before any stage does any work; a stage then reads its own
 sections only. Worker processes import this module anew when they start, so it must stay
 light: the stage's own imports (open_clip takes seconds) happen only in the process that runs it.
+
+A stage that DVC runs ends with DVC: the next `dvc repro` would run another beside it.
 """
 
 import importlib
@@ -11,6 +13,7 @@ import sys
 
 from nsnet import stages
 from nsnet.core.names import unknown
+from nsnet.core.workers import end_with_command
 
 
 def main(words: list[str]) -> None:
@@ -22,6 +25,7 @@ def main(words: list[str]) -> None:
     asked = " ".join(words)
     if asked not in known:
         sys.exit(f"error: {unknown('stage', asked, known)}")
+    end_with_command("DVC_ROOT")
     try:
         load_params(Paths().params)
         importlib.import_module(f"nsnet.stages.{asked}").main()
