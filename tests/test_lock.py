@@ -110,3 +110,14 @@ def test_a_listing_with_a_wrong_bit_is_set_aside_and_made_again(root: Path) -> N
     run(root, "dvc", "repro", "--quiet")
     assert listing.read_bytes() == whole
     assert mend_listings(root) == []
+
+
+def test_a_listing_with_other_checksums_is_no_drift(root: Path) -> None:
+    """DVC would take every picture for a changed one, and the night would be refused."""
+    settings = Nightly(deep_days=7, free_gb=0, slower=2, nights_for_median=3, notify=[])
+    [listing] = (root / ".dvc/cache/files/md5").glob("??/*.dir")
+    whole = listing.read_text()
+    listing.chmod(0o644)
+    listing.write_text(whole.translate(str.maketrans("123456789", "234567891")))
+    said = check_data(Paths(root), settings, datetime.date(2026, 11, 25))
+    assert "is damaged: set aside" in said and "data/ is what is committed" in said

@@ -171,6 +171,19 @@ def test_every_file_of_a_run_is_verified(tmp_path: Path, capsys: pytest.CaptureF
     assert (tmp_path / ".damaged-r1" / name).exists() and store.ids() == []
 
 
+def test_figures_of_a_run_are_verified_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = RunStore(tmp_path)
+    keep(store, "r1")
+    file = tmp_path / "r1" / "run.json"
+    file.write_text(file.read_text().replace("1.5", "2.5"))
+    with pytest.raises(ValueError, match=r"run\.json is not what was written"):
+        store.read("r1")
+    assert store.find("r1") is None and "run.json is not what was written" in capsys.readouterr().err
+    assert keep(store, "r1") == store.find("r1")
+    (tmp_path / "r1" / "run.json.sha256").unlink()  # kept by an earlier version, or by one killed in between
+    assert store.find("r1")
+
+
 def runs_table(paths: Paths, run_ids: list[str]) -> None:
     columns = make(Runs, []).schema
     filler = {name: 0 if kind.is_integer() else 0.5 if kind.is_float() else "x" for name, kind in columns.items()}

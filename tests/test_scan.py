@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from nsnet.corpus.inspection import Limits, inspect
@@ -116,6 +117,20 @@ def test_a_file_that_is_no_index_of_this_version_is_replaced(tree: Path, tmp_pat
     assert pl.read_parquet(index).height == 5
 
 
+def test_an_index_that_is_not_what_was_written_is_not_believed(
+    tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    index = tmp_path / "index.parquet"
+    scan(tree, index, [])
+    before = pl.read_parquet(index)
+    schema = pq.read_schema(index)
+    wider = before.with_columns(pl.col("width") + 1).to_arrow().cast(schema)
+    pq.write_table(wider.replace_schema_metadata(schema.metadata), index)
+    assert scan(tree, index, []).known == 0
+    assert "index.parquet is not what was written" in capsys.readouterr().err
+    assert pl.read_parquet(index).equals(before) and scan(tree, index, []).inspected == 0
+
+
 def test_nothing_is_known_of_another_tree(tree: Path, tmp_path: Path) -> None:
     scan(tree, tmp_path / "index.parquet", [])
     tree.rename(tmp_path / "moved")
@@ -198,7 +213,8 @@ def test_interrupted_scan_leaves_the_old_index(tree: Path, tmp_path: Path, monke
     monkeypatch.setattr("nsnet.corpus.scan.inspect", lambda path, limits: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         scan(tree, index, [])
-    assert index.read_bytes() == before and [path.name for path in tmp_path.iterdir()] == ["tree", "index.parquet"]
+    assert index.read_bytes() == before
+    assert {path.name for path in tmp_path.iterdir()} == {"tree", "index.parquet", "index.parquet.sha256"}
 
 
 def test_limits_that_change_are_asked_of_known_files_too(tree: Path, tmp_path: Path) -> None:

@@ -106,6 +106,20 @@ def test_drift_is_seen_without_the_cache_that_would_name_the_files(copy: Path) -
         refuse_drift(copy)
 
 
+def test_a_manifest_that_is_in_no_cache_is_no_drift(copy: Path) -> None:
+    (copy / "data/own").mkdir()
+    draw(copy / "data/own/0.png", 80)
+    (copy / "data/own/manifest.csv").write_text("path,label,generator\n0.png,1,mygen\n")
+    run(copy, "dvc", "commit", "--force", "--quiet", "data.dvc")
+    commit(copy)
+    for path in (copy / ".dvc/cache").rglob("*"):
+        if path.is_file() and path.suffix != ".dir":
+            path.unlink()
+    assert refuse_drift(copy) == "data/ is what is committed"
+    draw(copy / "data/own/0.png", 81)
+    assert data_diff(copy, "HEAD")["changed"].sum() == 1
+
+
 def test_unknown_revision_is_told(versioned: Path) -> None:
     with pytest.raises(ValueError, match="dvc diff"):
         data_diff(versioned, "no-such-revision")

@@ -1,10 +1,11 @@
-"""Worker processes that do not outlive the process that started them."""
+"""Processes that do not outlive the ones that started them, however those end."""
 
 from __future__ import annotations
 
 import os
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -29,9 +30,39 @@ def end_with_parent(parent: int) -> None:
     The number comes from the parent itself: one that was gone before this process could ask
     is told from the process that has taken its children over.
     """
+    _end_unless(lambda: os.getppid() == parent)
+
+
+def end_with_command(variable: str) -> None:
+    """Watch in a thread the program that runs this process as a command; end the process at once when it is gone.
+
+    Between both may lie a shell, which lives on when the program is killed. The program is the nearest ancestor
+    without `variable`, which it sets for its commands alone, as DVC does with DVC_ROOT; a process that has no such
+    variable was not started by it, and goes on.
+
+    Args:
+        variable: in the environment of all the program's commands.
+    """
+    if variable not in os.environ:
+        return
+    import psutil  # takes longer than all else here, and most processes that import this module do not need it
+
+    chain: list[int] = []
+    for ancestor in psutil.Process().parents():
+        chain.append(ancestor.pid)
+        try:
+            if variable not in ancestor.environ():
+                break
+        except psutil.Error:  # another user's
+            break
+    _end_unless(lambda: [ancestor.pid for ancestor in psutil.Process().parents()[: len(chain)]] == chain)
+
+
+def _end_unless(lives: Callable[[], bool]) -> None:
+    """Ask again and again, in a thread, and end the process at the first no."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while lives():
             time.sleep(CHECK_SECONDS)
         os._exit(1)  # not sys.exit: that would end this thread only, and wait for the work of others
 

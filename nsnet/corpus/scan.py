@@ -1,7 +1,7 @@
 """Scanning a tree of pictures: every file looked at once, and again only if it has changed.
 
-The index is a Parquet file of what was found, keyed by path, size and modification time.
-It changes no result, only the time a scan takes. The walk and the index of the scan
+The index is a Parquet file of what was found, keyed by path, size and modification time, and sealed
+(nsnet.core.seals): it changes no result, only the time a scan takes. The walk and the index of the scan
 before are both in order of path, so they are read side by side, a chunk at a time:
 memory does not grow with the number of files.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
@@ -21,8 +22,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nsnet.core.files import atomic_path
 from nsnet.core.provenance import file_sha256
+from nsnet.core.seals import broken, drop, sealed_path
 from nsnet.core.workers import process_pool
 from nsnet.corpus.inspection import LIMITS, Inspection, Limits, inspect
 from nsnet.corpus.tree import file_names, is_archive, leads_out
@@ -94,9 +95,12 @@ def scan(
     schema = _schema(root)
     others: dict[str, int] = {}
     inspected = known = 0
+    if broken(index):
+        print(f"{index} is not what was written: every picture is inspected again", file=sys.stderr)
+        drop(index)
     with (
         ExitStack() as stack,
-        atomic_path(index) as temporary,
+        sealed_path(index) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
     ):
         pool: Executor | None = None

@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -184,7 +185,8 @@ def _owners(root: Path, revision: str | None) -> dict[str, Role]:
         for name in [*NAMES, *(f"{top}/{name}" for top in tops if top not in NAMES for name in NAMES)]:
             if tracked.exists(f"data/{name}"):
                 Path(folder, name).parent.mkdir(exist_ok=True)
-                tracked.get_file(f"data/{name}", str(Path(folder, name)))
+                with suppress(FileNotFoundError):  # it is in no cache
+                    tracked.get_file(f"data/{name}", str(Path(folder, name)))
         return {role.path: role for role in listed_roles(Path(folder), "data", None)[0]}
 
 

@@ -38,7 +38,9 @@ def costs_since(paths: Paths, before: Looks) -> list[dict[str, Any]]:
         if before.get(stage) == mark:
             continue
         try:
-            costs.append({"stage": stage, **json.loads(paths.cost(stage).read_bytes())})
+            figures = json.loads(paths.cost(stage).read_bytes())
         except (OSError, ValueError):
             continue
+        if "seconds" in figures:  # those of trainings lie in a file beside the stages'
+            costs.append({"stage": stage, **figures})
     return costs

@@ -8,11 +8,15 @@ import json
 from nsnet.core.files import atomic_path
 from nsnet.core.paths import Paths
 from nsnet.corpus.gate import refuse_drift
+from nsnet.nightly.listings import mend_listings
+from nsnet.nightly.lock import mend_lock
 from nsnet.nightly.settings import Nightly
 
 
 def check_data(paths: Paths, settings: Nightly, today: datetime.date) -> str:
     """Refuse data/ that is not what is committed; every `deep_days` days, read all of it again.
+
+    DVC's own files are mended first: a damaged listing would have it take every picture for a changed one.
 
     Args:
         paths: the project.
@@ -20,17 +24,18 @@ def check_data(paths: Paths, settings: Nightly, today: datetime.date) -> str:
         today: the day, UTC.
 
     Returns:
-        What the gate said.
+        What the gate said, after what was mended.
 
     Raises:
         FileNotFoundError, ValueError: as `refuse_drift`.
     """
+    mended = [*mend_lock(paths.root), *mend_listings(paths.root)]
     deep = paths.data.exists() and _due(paths, settings, today)
     sentence = refuse_drift(paths.root, deep)
     if deep:
         with atomic_path(paths.deep_check) as temporary:
             temporary.write_text(json.dumps({"passed": today.isoformat()}) + "\n", encoding="utf-8")
-    return sentence
+    return "\n".join([*mended, sentence])
 
 
 def _due(paths: Paths, settings: Nightly, today: datetime.date) -> bool:

@@ -21,10 +21,10 @@ from nsnet.evaluation.contests import HELD_OUT
 from nsnet.evaluation.contracts import ExternalRuns, Means, Predictions, Results
 from nsnet.evaluation.settings import Evaluate
 from nsnet.nightly.findings import GENERATOR, Finding, gone_and_new, medians, moved, slow
-from nsnet.nightly.publishing import publish
+from nsnet.nightly.publishing import publish, whole
 from nsnet.nightly.records import Accepted, accepted, add_night, decide, utc_now
 from nsnet.nightly.settings import Nightly
-from nsnet.nightly.versions import keep_version, version_folder
+from nsnet.nightly.versions import keep_version
 from nsnet.reporting.nights.contracts import NightChanges, NightFindings, NightMeans, Nights, NightStages
 from nsnet.reporting.nights.tables import read_nights
 from nsnet.training.contracts import Runs
@@ -88,8 +88,9 @@ def judge(paths: Paths, night: Night) -> None:
     before = accepted(paths.nights)
     if before is None or not night.reproduced:
         return
-    then = Paths(version_folder(paths, before.version))
     try:
+        keep_version(paths)  # mends the accepted one where nothing has changed since
+        then = Paths(whole(paths, before))
         night.findings += gone_and_new(_tested(paths), _tested(then))
         night.changes = changes_between(
             _scored(paths), _scored(then), read_table(Samples, paths.table(Samples)), _evaluate(paths)

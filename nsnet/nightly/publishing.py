@@ -30,7 +30,7 @@ def publish(paths: Paths) -> Path | None:
     last = accepted(paths.nights)
     if last is None:
         return None
-    version = Paths(_whole(paths, last))
+    version = Paths(whole(paths, last))
     build_catalog(version, load_section(version.params, "evaluate", Evaluate), paths)
     return paths.published
 
@@ -59,13 +59,22 @@ def decide_for(paths: Paths, night: int, action: str, by: str, why: str) -> Acce
     chosen = Accepted(night, known[night])
     if accepted(paths.nights) == chosen:
         raise ValueError(f"night {night} is published already")
-    _whole(paths, chosen)
+    whole(paths, chosen)
     decide(paths.nights, night, chosen.version, action, by, why)
     publish(paths)
     return chosen
 
 
-def _whole(paths: Paths, chosen: Accepted) -> Path:
+def whole(paths: Paths, chosen: Accepted) -> Path:
+    """The folder of a night's version.
+
+    Args:
+        paths: the project.
+        chosen: the night.
+
+    Raises:
+        ValueError: files of it are not what was published: which, and what to do.
+    """
     folder = version_folder(paths, chosen.version)
     if faults := faults_of(folder):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""`dvc repro` as a step of the night."""
+"""`dvc repro` as a step of the night; it ends with the night, so that the next does not find DVC's lock taken."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from nsnet.core.workers import end_with_parent
 from nsnet.nightly.listings import mend_listings
 from nsnet.nightly.lock import mend_lock
 
@@ -27,7 +28,7 @@ def reproduce(root: Path, report: Callable[[str], None], *targets: str) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     for sentence in [*mend_lock(root), *mend_listings(root)]:
         report(sentence)
-    command = [sys.executable, "-m", "dvc", "repro", *targets]
+    command = [sys.executable, "-m", __name__, str(os.getpid()), *targets]
     lines: list[str] = []
     with subprocess.Popen(
         command, cwd=root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -37,3 +38,21 @@ def reproduce(root: Path, report: Callable[[str], None], *targets: str) -> None:
             report(lines[-1])
     if process.returncode != 0:
         raise RuntimeError(f"dvc repro failed with exit code {process.returncode}:\n" + "\n".join(lines[-20:]))
+
+
+def main(parent: int, targets: list[str]) -> int:
+    """Be `dvc repro` for a night: its exit code.
+
+    Args:
+        parent: the night's process, without which this one ends.
+        targets: stages; all if there are none.
+    """
+    from dvc.cli import main as dvc
+
+    end_with_parent(parent)
+    sys.argv = ["dvc", "repro", *targets]  # what DVC's messages call this process
+    return dvc(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]), sys.argv[2:]))

@@ -3,8 +3,9 @@
     nights/versions/<12 hex digits>/{artifacts,tables}/... params.yaml data.dvc metrics.json version.json
 
 A version is a project without pictures and stores: the catalogue is built from it again, and
-`nsnet --project nights/versions/... leaderboard` reads it. Files are hard links of the
-project's where the file system has them: stages write new files and never into old ones.
+`nsnet --project nights/versions/... leaderboard` reads it. Its tables are hard links of the
+project's where the file system has them: stages write new files and never into old ones. What
+people and DVC write into is copied.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def keep_version(paths: Paths) -> str:
     sweep(folder.parent)
     temporary = temporary_name(folder)
     for name in checksums:
-        _link(paths.root / name, temporary / name)
+        (_copy if name in BESIDE else _link)(paths.root / name, temporary / name)
     (temporary / LIST).write_text(json.dumps(checksums, indent=2) + "\n", encoding="utf-8")
     if folder.exists():  # damaged
         shutil.rmtree(folder)
@@ -95,4 +96,9 @@ def _link(source: Path, target: Path) -> None:
     try:
         os.link(source.resolve(), target)
     except OSError:  # another file system, or one without links; a full disk fails again below
-        shutil.copyfile(source, target)
+        _copy(source, target)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)

@@ -3,6 +3,8 @@
 All of params.yaml is checked before any stage does any work; a stage then reads its own
 sections only. Worker processes import this module anew when they start, so it must stay
 light: the stage's own imports (open_clip takes seconds) happen only in the process that runs it.
+
+A stage that DVC runs ends with DVC: the next `dvc repro` would run another beside it.
 """
 
 import importlib
@@ -11,6 +13,7 @@ import sys
 
 from nsnet import stages
 from nsnet.core.names import unknown
+from nsnet.core.workers import end_with_command
 
 DRY_RUN = "--dry-run"
 # DVC records what a stage wrote as all that its settings ask for.
@@ -35,6 +38,7 @@ def main(words: list[str]) -> None:
         sys.exit(f"error: {unknown('option', strange[0], [DRY_RUN])}")
     if asked not in known:
         sys.exit(f"error: {unknown('stage', asked, known)}")
+    end_with_command("DVC_ROOT")
     try:
         load_params(Paths().params)
         stage = importlib.import_module(f"nsnet.stages.{asked}")

@@ -15,6 +15,7 @@ from nsnet.core.files import atomic_path
 from nsnet.core.parquet import read_table
 from nsnet.core.paths import Paths
 from nsnet.core.provenance import file_sha256
+from nsnet.core.seals import broken, sealed_path
 from nsnet.training.contracts import Runs
 
 DETECTOR, VALIDATION, FACTS, CHECKPOINTS = "detector.safetensors", "validation.parquet", "run.json", "checkpoints"
@@ -26,6 +27,8 @@ DAMAGED = ".damaged-"
 
 class RunStore:
     """Folders <run_id>/ with detector.safetensors, validation.parquet and, written last, run.json: it makes it whole.
+
+    run.json has the checksums of both, and is sealed itself (nsnet.core.seals).
 
     The scores of test pictures lie beside them (nsnet.evaluation.scores).
     """
@@ -90,6 +93,8 @@ class RunStore:
             FileNotFoundError: there is no such run.
         """
         file = self.folder / run_id / FACTS
+        if broken(file):
+            raise ValueError(f"{file} is not what was written")
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
         except ValueError as error:
@@ -118,7 +123,7 @@ class RunStore:
         sums = {"detector_sha256": save(self.detector(run_id))}
         sums["validation_sha256"] = file_sha256(self.folder / run_id / VALIDATION)
         whole = {**facts, **sums}
-        with atomic_path(self.folder / run_id / FACTS) as temporary:
+        with sealed_path(self.folder / run_id / FACTS) as temporary:
             temporary.write_text(json.dumps(whole, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         shutil.rmtree(self.checkpoints(run_id), ignore_errors=True)
         return whole
