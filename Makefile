@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE ?= 1
 export NO_MKDOCS_2_WARNING ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help env repro repro-full repro-plug repro-conditions repro-real test docs serve night stop clean
+.PHONY: help env repro repro-full repro-plug repro-conditions repro-real test faults bench docs serve night stop clean
 
 help:  ## Show this help
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */\1|/' | awk -F'|' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -50,6 +50,13 @@ test: env  ## Run linter, type checker and tests
 	mypy
 	lint-imports
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
+
+faults: env  ## Every fault in every stage, and docs/fault_matrix.md of what came of it (an hour)
+	OMP_NUM_THREADS=1 pytest -n 2 -m faults --junitxml .dvc/tmp/faults.xml; code=$$?; \
+	python docs/fault_matrix.py .dvc/tmp/faults.xml && exit $$code
+
+bench: env  ## Speed against named baselines, and docs/bench.md of it (a quarter of an hour; after `make repro`)
+	python bench/run.py
 
 docs: env  ## Make the pages a site, in site/; warnings are errors
 	mkdocs build --strict

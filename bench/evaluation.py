@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 from sklearn.metrics import average_precision_score, roc_auc_score
+from targets import tell
 
 from nsnet.detectors.thresholds import choose_threshold
 from nsnet.evaluation.intervals import metric_estimates, sample_size
@@ -76,3 +77,4 @@ if __name__ == "__main__":
     print(f"{contests} contests x {DRAWS} draws: {seconds:.1f} s, {seconds / contests * 1e3:.2f} ms a contest")
     print(f"scikit-learn in a loop, scaled from {LOOP_DRAWS} draws of one contest: {scaled:.0f} s")
     print(f"ratio: {scaled / seconds:.0f}")
+    tell("bootstrap: seconds", seconds, most=30)

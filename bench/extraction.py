@@ -1,8 +1,7 @@
-"""How near extraction comes to what the machine allows, and whether its memory stays flat.
+"""How near extraction comes to what the machine allows, and what one more generator costs.
 
-    python bench/extraction.py speed [--counts 1,10,100,900,2000] [--model lab-clip] [--rounds 3]
+    python bench/extraction.py speed [--counts 1,10,100,900,7500] [--model lab-clip] [--runtime torch] [--rounds 3]
     python bench/extraction.py added
-    python bench/extraction.py memory [--pictures 10000,1000000]
 
 Run from a project whose stage `corpus` has run. Two limits are printed. *Slower half*: the
 longer of reading-and-decoding alone and of forward passes alone, each with all cores; a
@@ -13,9 +12,6 @@ with. The last column is processor seconds over those of both halves alone: what
 beside the work, whoever else uses the cores. Every figure is the best of several rounds in
 which the candidates take turns, since neighbours on a shared machine take cores away;
 single seconds mean little, ratios do.
-
-Memory is the peak of a process of its own. A million pictures are simulated: parts of
-random features, from which the plan and both tables are made.
 """
 
 from __future__ import annotations
@@ -23,21 +19,19 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import resource
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import polars as pl
 import torch
+from targets import tell
 
 from nsnet.core.contracts import check
 from nsnet.core.device import threads
@@ -45,10 +39,9 @@ from nsnet.corpus.images import decode_rgb
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.conditions import CLEAN
 from nsnet.features.contracts import Features, Patches
-from nsnet.features.extraction import make_plan, update_features
+from nsnet.features.extraction import update_features
 from nsnet.features.jobs import Request
-from nsnet.features.merge import write_tables
-from nsnet.features.parts import part_folder, part_table, write_part
+from nsnet.features.parts import part_table
 from nsnet.features.pictures import Key, PictureSource
 from nsnet.features.recorded import record
 from nsnet.features.rows import feature_rows, in_order, patch_rows
@@ -59,17 +52,21 @@ from nsnet.params import load_params
 KEYS = (Key("crop", 0), Key("full", 0), Key("mosaic", 0))
 CORES = os.cpu_count() or 1
 TABLES = Path("artifacts/corpus")
+# What is asked of a runtime, with many pictures: times the naive loop in torch, and of the limit of shared cores.
+TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
+# Of the time of all, for one generator of forty.
+SHARE = 1 / 20
 
 
 def request(samples: Path) -> Request:
     return Request(TABLES / "images.parquet", samples, Path("data"), [CLEAN], [CLEAN], KEYS, "float32", True)
 
 
-def backbone(model: str) -> tuple[Backbone, int]:
+def backbone(model: str, runtime: str = "torch") -> tuple[Backbone, int]:
     params = load_params(Path("params.yaml"))
-    if model == "lab-clip":
-        return load_backbone(params.backbone), params.features.batch
-    values = {**params.backbone.model_dump(), "model": model, "weights": "random", "patch_size": 32}
+    values = {**params.backbone.model_dump(), "runtime": runtime}
+    if model != "lab-clip":
+        values |= {"model": model, "weights": "random", "patch_size": 32}
     return load_backbone(Settings.model_validate(values)), params.features.batch
 
 
@@ -89,15 +86,16 @@ def subset(rows: pl.DataFrame, count: int, folder: Path) -> Path:
     return path
 
 
-def speed(counts: Sequence[int], model: str, rounds: int) -> None:
-    tower, batch = backbone(model)
+def speed(counts: Sequence[int], model: str, runtime: str, rounds: int) -> None:
+    (tower, batch), (plain, _) = backbone(model, runtime), backbone(model)
     rows = pl.read_parquet(TABLES / "samples.parquet")
     images = pl.read_parquet(TABLES / "images.parquet").filter(status="used")
     files = dict(images.select("image_id", "path").iter_rows())
-    print(f"{model}, {CORES} cores, batches of {batch} views, pictures/s (best of {rounds})")
+    print(f"{model}, {runtime}, {CORES} cores, batches of {batch} views, pictures/s (best of {rounds})")
     columns = ["pictures", "ours", "naive loop", "decode", "forward", "slower half", "shared cores"]
     columns += ["ours/half", "ours/cores", "processor"]
     print("  ".join(f"{name:>12}" for name in columns))
+    faster = []
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for count in counts:
@@ -106,7 +104,7 @@ def speed(counts: Sequence[int], model: str, rounds: int) -> None:
             pictures = {image_id: Path("data") / files[image_id] for image_id in image_ids}
             source = PictureSource(pictures, tower.views)
             views = [view for i in itertools.islice(pictures, 32) for view in source.views(i, CLEAN, KEYS)]
-            found = [_round(tower, batch, samples, pictures, source, views, folder) for _ in range(rounds)]
+            found = [_round(tower, plain, batch, samples, pictures, source, views, folder) for _ in range(rounds)]
             ours, cpu, naive, decode, forward, decode_one, forward_one = (
                 min(column) for column in zip(*found, strict=True)
             )
@@ -119,10 +117,18 @@ def speed(counts: Sequence[int], model: str, rounds: int) -> None:
                 ),
                 flush=True,
             )
+            faster.append(naive / ours)
+    named, pictures = f"{model}, {runtime}", f"{counts[-1]:,} pictures"
+    tell(f"{named}: times the naive loop at every count, the least", min(faster), least=1)
+    if (model, runtime) in TIMES_NAIVE:
+        tell(f"{named}: times the naive loop at {pictures}", faster[-1], least=TIMES_NAIVE[model, runtime])
+    if runtime == "torch":
+        tell(f"{named}: times the limit at {pictures}", ours / shared, most=TIMES_LIMIT)
 
 
 def _round(
     tower: Backbone,
+    plain: Backbone,
     batch: int,
     samples: Path,
     pictures: dict[str, Path],
@@ -134,7 +140,7 @@ def _round(
     shutil.rmtree(store, ignore_errors=True)
     out = [folder / "features.parquet", folder / "patches.parquet"]
     ours, ours_cpu = clocked(lambda: update_features(request(samples), tower, store, *out, batch=batch, workers=CORES))
-    naive, _ = clocked(lambda: _naive(tower, request(samples), out))
+    naive, _ = clocked(lambda: _naive(plain, request(samples), out))
     few = list(pictures)[: max(32, len(pictures) // 8)]
     scale = len(pictures) / len(few)
 
@@ -206,69 +212,22 @@ def added() -> None:
             more, again = run(TABLES / "samples.parquet", patches), run(TABLES / "samples.parquet", patches)
             told = f"patches {'on' if patches else 'off'}: forty generators {whole:.1f} s, one more {more:.2f} s"
             print(f"{told} (1/{whole / more:.0f}), nothing new {again:.2f} s", flush=True)
-
-
-def simulate(folder: Path, pictures: int, width: int) -> None:
-    """Tables and a store of `pictures` pictures in forty generators."""
-    rng = np.random.default_rng(0)
-    blank = View(np.zeros((1, 1, 3), np.uint8), "native")
-    names = [sha256(str(number).encode()).hexdigest() for number in range(pictures)]
-    generators = [f"g{number * 40 // pictures}" for number in range(pictures)]
-    frame = pl.DataFrame({"image_id": names, "path": names, "generator": generators})
-    frame.select("image_id", "path", pl.lit("used").alias("status")).write_parquet(folder / "images.parquet")
-    samples = frame.select("image_id", "generator", pl.lit("s").alias("suite"), pl.lit("test").alias("split"))
-    samples.write_parquet(folder / "samples.parquet")
-    for start in range(0, pictures, 64):
-        part = names[start : start + 64]
-        features = rng.standard_normal((3 * len(part), width), np.float32)
-        ids, keys = [name for name in part for _ in KEYS], list(KEYS) * len(part)
-        table = part_table(ids, keys, [blank] * len(ids), features, {}, "float32")
-        write_part(part_folder(folder / "store", "simulated", CLEAN.id, "s", generators[start]), table, {})
-
-
-def merged(folder: Path, width: int) -> tuple[float, float, float]:
-    """Seconds of planning and of writing, and peak memory in MB."""
-    tables = {name: folder / f"{name}.parquet" for name in ("images", "samples")}
-    asked = Request(**tables, root=folder, train=[], test=[CLEAN], keys=KEYS, dtype="float32", patches=False)
-    start = time.perf_counter()
-    with make_plan(asked, folder / "store", "simulated") as plan:
-        plan.index()
-        assert plan.counts()[1] == 0 and not list(plan.jobs(CORES))
-        planned = time.perf_counter()
-        write_tables(plan, width, 49, folder / "out.parquet", folder / "patches.parquet")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return planned - start, time.perf_counter() - planned, peak
-
-
-def memory(counts: Sequence[int], width: int) -> None:
-    for count in counts:
-        with TemporaryDirectory() as temporary:
-            folder = Path(temporary)
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                pool.submit(simulate, folder, count, width).result()
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                plan, write, peak = pool.submit(merged, folder, width).result()
-            size = (folder / "out.parquet").stat().st_size / 1e6
-        told = f"plan {plan:.1f} s, tables {write:.1f} s ({size:.0f} MB), peak {peak:.0f} MB"
-        print(f"{count:>9} pictures: {told}", flush=True)
+            tell(f"one generator of forty, patches {'on' if patches else 'off'}: its share", more / whole, most=SHARE)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["speed", "added", "memory"])
-    parser.add_argument("--counts", default="1,10,100,900,2000")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["speed", "added"])
+    parser.add_argument("--counts", default="1,10,100,900,7500")
     parser.add_argument("--model", default="lab-clip")
+    parser.add_argument("--runtime", choices=["torch", "int8"], default="torch")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--pictures", default="10000,1000000")
-    parser.add_argument("--width", type=int, default=128)
     options = parser.parse_args()
     torch.set_num_threads(CORES)
     if options.what == "speed":
-        speed([int(count) for count in options.counts.split(",")], options.model, options.rounds)
-    elif options.what == "added":
-        added()
+        speed([int(count) for count in options.counts.split(",")], options.model, options.runtime, options.rounds)
     else:
-        memory([int(count) for count in options.pictures.split(",")], options.width)
+        added()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 from scipy.linalg import svd
+from targets import tell
 
 from nsnet.semantics.spectrum import CaptionGram
 
@@ -114,6 +115,7 @@ def main() -> None:
     for name, count, took, cost in (("Gram", captions, seconds[0], ours), ("SVD", few, seconds[1], theirs)):
         print(f"{name:4} of {count:,} captions x {options.width}: {took:.1f} s, {cost.memory:,.0f} MB", flush=True)
     a_caption = (seconds[1] / few) / (seconds[0] / captions), theirs.memory / ours.memory
+    tell("Gram: MB of memory", ours.memory, most=200)
     print(f"a caption, SVD over Gram: {a_caption[0]:.1f} times the time; in all {a_caption[1]:.0f} times the memory")
 
 
