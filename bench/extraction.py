@@ -118,12 +118,12 @@ def speed(counts: Sequence[int], model: str, runtime: str, rounds: int) -> None:
                 flush=True,
             )
             faster.append(naive / ours)
-    named, pictures = f"{model}, {runtime}", f"{counts[-1]:,} pictures"
+    named, many = f"{model}, {runtime}", f"{counts[-1]:,} pictures"
     tell(f"{named}: times the naive loop at every count, the least", min(faster), least=1)
     if (model, runtime) in TIMES_NAIVE:
-        tell(f"{named}: times the naive loop at {pictures}", faster[-1], least=TIMES_NAIVE[model, runtime])
+        tell(f"{named}: times the naive loop at {many}", faster[-1], least=TIMES_NAIVE[model, runtime])
     if runtime == "torch":
-        tell(f"{named}: times the limit at {pictures}", ours / shared, most=TIMES_LIMIT)
+        tell(f"{named}: times the limit at {many}", ours / shared, most=TIMES_LIMIT)
 
 
 def _round(

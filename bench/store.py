@@ -57,7 +57,7 @@ def merged(folder: Path, width: int) -> tuple[float, float, float]:
     start = time.perf_counter()
     with make_plan(asked, folder / "store", "simulated") as plan:
         plan.index()
-        assert plan.counts()[1] == 0 and not list(plan.jobs(CORES))
+        assert plan.counts()[1] == 0 and not list(plan.jobs(1))
         planned = time.perf_counter()
         write_tables(plan, width, 49, folder / "out.parquet", folder / "patches.parquet")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -210,6 +210,7 @@ def test_every_view_has_it_but_those_of_parts(project: Paths) -> None:
     # These compare parts of ours; a gap between home and elsewhere is none where home is not known, and nothing flips
     # that has scores under one condition only.
     parts = {"ablation", "contrastive", "controls", "plug_and_play", "generalization_gap", "flip_rates"}
+    parts.add("nightly_trend")  # there was no night
     parts.add("versus_published")  # nobody has published figures of this lab
     for name in views():
         columns = run_query(project.database, f"DESCRIBE {name}")["column_name"].to_list()

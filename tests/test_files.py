@@ -68,7 +68,7 @@ def test_the_next_writer_sweeps_what_a_killed_one_left(tmp_path: Path) -> None:
 def test_plots_of_hostile_names_are_well_formed(tmp_path: Path) -> None:
     names = ["a\x00b", "\x1b[31m", "<script>&", "$x$", "$\\frac{", "a\nb", "a--b"]
     bias = pl.DataFrame({"suite": "own", "generator": names, "flagged": False}).with_columns(
-        auc=pl.lit(0.5), auc_low=pl.lit(0.4), auc_high=pl.lit(0.6)
+        auc=pl.lit(0.5), auc_low=pl.lit(0.4), auc_high=pl.lit(0.6), n_fake=pl.lit(4), n_real=pl.lit(16)
     )
     audit_plot(bias, 0.75, tmp_path / "audit.svg")
     text = (tmp_path / "audit.svg").read_text()

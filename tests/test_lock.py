@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import json
+import os
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from nsnet.core.paths import Paths
 from nsnet.nightly.data_check import check_data
+from nsnet.nightly.holders import mend_holders
 from nsnet.nightly.listings import mend_listings
 from nsnet.nightly.lock import ASIDE, mend_lock
 from nsnet.nightly.reproduction import reproduce
@@ -49,6 +56,37 @@ def test_an_unreadable_file_is_restored_and_said(root: Path, name: str, damage: 
     assert (root / name).read_bytes() == whole and (root / ASIDE / name).read_bytes() == damage
     run(root, "dvc", "repro", "--quiet")
     assert mend_lock(root) == []
+
+
+def test_those_that_have_ended_hold_nothing(root: Path) -> None:
+    """DVC lets go of those that are gone; not of those that nobody waited for, or whose number is another's."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        while psutil.Process(ended.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+        held = {"write": {str(root / "one"): {"pid": ended.pid, "cmd": "dvc repro"}}, "read": {}}
+        lock = root / ".dvc/tmp/rwlock"
+        lock.write_text(json.dumps(held))
+        assert "is busy" in run(root, "dvc", "repro", check=False).stderr
+        assert mend_holders(root) == [f"`dvc repro` (process {ended.pid}) has ended and held files of DVC: released"]
+        run(root, "dvc", "repro")
+    lock.write_text(json.dumps({"write": {}, "read": {str(root / "data"): [{"pid": os.getpid(), "cmd": "dvc repro"}]}}))
+    before = psutil.Process().create_time() - 60
+    os.utime(lock, (before, before))  # as after a restart of the machine: this process has the number of that one
+    assert len(mend_holders(root)) == 1 and json.loads(lock.read_text()) == {"write": {}, "read": {}}
+
+
+def test_those_at_work_hold_on(root: Path) -> None:
+    held = {"write": {str(root / "one"): {"pid": os.getpid(), "cmd": "dvc repro"}}, "read": {}}
+    (root / ".dvc/tmp/rwlock").write_text(json.dumps(held))
+    assert mend_holders(root) == [] and json.loads((root / ".dvc/tmp/rwlock").read_text()) == held
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"write": {"a": 1}}'])
+def test_a_list_of_holders_that_cannot_be_read_is_removed(root: Path, content: str) -> None:
+    (root / ".dvc/tmp/rwlock").write_text(content)
+    assert run(root, "dvc", "repro", "--force", check=False).returncode
+    assert mend_holders(root) == [".dvc/tmp/rwlock could not be read, and was removed: DVC makes another"]
+    run(root, "dvc", "repro", "--force")
 
 
 def test_the_night_and_make_repro_mend_before_they_run(root: Path) -> None:

@@ -164,16 +164,14 @@ def leaderboard() -> None:
 
 @app.command()
 def mend() -> None:
-    """Restore dvc.lock and data.dvc from the last commit where they are unreadable; set damaged listings of DVC aside.
+    """Mend DVC's own files: unreadable dvc.lock and data.dvc, damaged listings, locks of processes that have ended.
 
     Example:
 
       nsnet mend && dvc repro
     """
-    from nsnet.nightly.listings import mend_listings
-    from nsnet.nightly.lock import mend_lock
+    from nsnet.nightly import mending
 
     with clear_errors():
-        root = known_project().root
-        for sentence in [*mend_lock(root), *mend_listings(root)]:
+        for sentence in mending.mend(known_project().root):
             print(sentence)

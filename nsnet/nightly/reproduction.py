@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nsnet.core.workers import end_with_parent
-from nsnet.nightly.listings import mend_listings
-from nsnet.nightly.lock import mend_lock
+from nsnet.nightly.mending import mend
 
 
 def reproduce(root: Path, report: Callable[[str], None], *targets: str) -> None:
@@ -26,7 +25,7 @@ def reproduce(root: Path, report: Callable[[str], None], *targets: str) -> None:
     """
     # Stages are started as plain `python`: this interpreter's folder must come first.
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    for sentence in [*mend_lock(root), *mend_listings(root)]:
+    for sentence in mend(root):
         report(sentence)
     command = [sys.executable, "-m", __name__, str(os.getpid()), *targets]
     lines: list[str] = []
