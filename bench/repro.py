@@ -2,26 +2,30 @@
 
     python bench/repro.py [--rounds 3]
 
-Run in a project whose pipeline has run. The least that any command of DVC takes is its start (`dvc version` without
-looks at remotes is `dvc --version`); the rest is the comparison of every dependency with dvc.lock.
+Run in a project whose pipeline has run; it is brought up to date first. The least that any command of DVC takes is its
+start (`dvc --version`); the rest is the comparison of every dependency with dvc.lock, and the stage `catalog`, which
+has no output in DVC and always looks whether its database is that of these tables.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import time
 
+ALWAYS = {"catalog"}
+
 
 def least(rounds: int, *words: str) -> float:
-    """Seconds of a command, the least of several."""
+    """Seconds of a command, the least of several, none of which had anything to do."""
     found = []
     for _ in range(rounds):
         started = time.perf_counter()
         output = subprocess.run(words, check=True, capture_output=True, text=True).stdout
         found.append(time.perf_counter() - started)
-        if "Running stage" in output:
-            raise SystemExit("there was something to do: run `make repro` first")
+        if not set(stages := re.findall(r"Running stage '(\w+)'", output)) <= ALWAYS:
+            raise SystemExit(f"there was something to do: {', '.join(stages)}")
     return min(found)
 
 
@@ -29,6 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
+    subprocess.run(["dvc", "repro", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     nothing, start = least(rounds, "dvc", "repro"), least(rounds, "dvc", "--version")
     print(f"dvc repro with nothing to do: {nothing:.1f} s, of which DVC's start {start:.1f} s")
 
