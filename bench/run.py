@@ -46,9 +46,9 @@ BENCHES = (
         "Extraction, lab CLIP",
         "extraction.py speed --counts 1,10,100,900,7500 --rounds 2",
         "Pictures to tables of features, against a loop that opens, shows and encodes one picture at a time, and"
-        " against decoding and forward passes alone (*shared cores*: both, on the same cores). Every pass has one shape,"
-        " so that a feature does not depend on what is encoded beside it: the three views of a single picture take the"
-        " time of eight, and it is then that the loop is faster. It keeps no store either.",
+        " against decoding and forward passes alone (*shared cores*: both, on the same cores). Every pass has one"
+        " shape, so that a feature does not depend on what is encoded beside it: the three views of a single picture"
+        " take the time of eight, and it is then that the loop is faster. It keeps no store either.",
     ),
     Bench(
         "Extraction, ViT-B/32 with random weights",

@@ -1,5 +1,5 @@
-"""A disk that fills up inside a stage: one clear line, nothing that looks finished, and the next run ends as if nothing
-had been."""
+"""A disk that is full soon after a stage has begun: one clear line, nothing that looks finished, and the next run ends
+as if nothing had been. From the stage's midst on: tests/test_fault_matrix.py."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ WRITES = {
     "catalog": ("nsnet.duckdb",),
 }
 SIZE = 160 * 2**20
+# Of what a stage writes, that finds room.
+SHARE = 0.02
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +72,15 @@ def run_stage(folder: Path, stage: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.6])
 @pytest.mark.parametrize("stage", list(WRITES))
-def test_a_full_disk_is_one_line_and_the_next_run_is_whole(disk: Path, stage: str, share: float) -> None:
+def test_a_full_disk_is_one_line_and_the_next_run_is_whole(disk: Path, stage: str) -> None:
     before, room = digests(disk, stage), free(disk)
     for path in written(disk, stage):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     needed = free(disk) - room
     filler = disk / "filler"
     with filler.open("wb") as stream:
-        os.posix_fallocate(stream.fileno(), 0, free(disk) - int(needed * share))
+        os.posix_fallocate(stream.fileno(), 0, free(disk) - int(needed * SHARE))
     try:
         failed = run_stage(disk, stage)
     finally:

@@ -208,6 +208,7 @@ def test_dvc_refuses_a_second_run_in_one_line(project: Path, copy_of: Callable[[
         other.kill()
 
 
+@pytest.mark.faults
 def test_a_server_killed_in_mid_run_costs_that_night_only(served: Served) -> None:
     folder = served.folder
     shutil.rmtree(folder / "store/features")
