@@ -30,6 +30,7 @@ from nsnet.features.prune import usage
 from nsnet.features.small_plan import SmallPlan
 from nsnet.params import Params
 from tests.conftest import ROOT
+from tests.damage import damage
 from tests.stores import BATCH, GENERATORS, JPEG, KEYS, Extraction, make_corpus, request_for
 
 
@@ -123,6 +124,17 @@ def test_any_number_of_damaged_parts_is_computed_again_at_once(
     assert counts.computed == counts.wanted
     assert capsys.readouterr().err.count("is damaged") == len(victims)
     assert update.contents() == before
+
+
+def test_parts_that_say_they_hold_something_else_are_written_again(request_of: Request, update: Extraction) -> None:
+    """Readable, with other keys: nobody asks for what they name, and what they hid comes back under their names."""
+    update(request_of)
+    before, victims = update.contents(), update.parts()
+    for victim in victims:
+        damage(victim)
+    assert update(request_of).computed > 0
+    assert update.contents() == before and update.parts() == victims
+    assert update(request_of).computed == 0
 
 
 def test_damaged_stats_harm_nothing(tmp_path: Path, request_of: Request, update: Extraction) -> None:

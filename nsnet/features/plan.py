@@ -110,8 +110,9 @@ class Plan(ABC):
             rows: its columns `KEY_COLUMNS`, with its metadata.
         """
         name = self._name(part)
-        if name in self._parts:
-            return
+        if name in self._parts:  # its keys were damaged, and what they hid is written anew, to the same bytes and name
+            self.flush()
+            self.forget(part)
         number = self._parts[name] = next(self._numbers)
         if self.request.dtype == "float16" or rows.schema.metadata[b"dtype"] == b"float32":
             ids = [condition.id for condition in self.conditions]
