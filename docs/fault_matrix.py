@@ -32,6 +32,7 @@ OTHER = {
     "damage_version": "tables and Parquet of the published version: finite garbage",
     "nights/nights/.*": "SIGKILL of a night that appends itself",
     "nights/.nsnet*": "SIGKILL of a night that builds what readers open",
+    "a_worker_killed_in_mid_run_leaves_no_process": "SIGKILL of Prefect's worker (that night is lost)",
     "a_server_killed_in_mid_run_costs_that_night_only": "SIGKILL of Prefect's server (that night is lost)",
 }
 HEAD = """\

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import sys
 
 from extract_features import extract_features
@@ -25,6 +26,7 @@ from prefect.tasks import exponential_backoff
 from nsnet.cluster.settings import Cluster
 from nsnet.core.paths import Paths
 from nsnet.core.settings import load_section
+from nsnet.core.workers import end_with_parent
 from nsnet.nightly.costs import costs_since, look
 from nsnet.nightly.data_check import check_data
 from nsnet.nightly.environment import check_environment
@@ -141,6 +143,8 @@ def nsnet(seed: int | None = None, suite: str | None = None, detectors: list[str
         suite: the only suite that the leaderboard shows.
         detectors: the only detectors, names in params.yaml.
     """
+    if "PREFECT__FLOW_RUN_ID" in os.environ:  # a worker started this process, and may be killed
+        end_with_parent(os.getppid())
     trial = Trial(seed, suite, tuple(detectors or ()))
     if trial.asked:
         return try_out(trial)

@@ -18,12 +18,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 import yaml
 
 from nsnet.nightly.reproduction import reproduce
 from nsnet.reporting.queries import run_query
 from tests.conftest import DETECTORS, ROOT, change, environment, make_project, run
+from tests.faults import left
 
 # A block of Prefect's that tells a team, as docs/operations.md has it.
 BLOCK = """
@@ -68,7 +70,7 @@ class Served:
 
     def work(self) -> None:
         work = ["prefect", "worker", "start", "--pool", "nsnet-local", "--type", "process"]
-        self.running.enter_context(process(work, self.folder, self.settings))
+        self.worker = self.running.enter_context(process(work, self.folder, self.settings))
         _wait(lambda: httpx.get(f"{self.url}/work_pools/nsnet-local").status_code == 200, 60)
 
     def kill(self) -> None:
@@ -219,6 +221,23 @@ def test_a_server_killed_in_mid_run_costs_that_night_only(served: Served) -> Non
     served.kill()
     time.sleep(3)
     served.start()
+    finished = served.prefect(*RUN)
+    assert finished.returncode == 0 and "Completed" in finished.stdout, finished.stdout + finished.stderr
+    assert run(folder, "git", "status", "--porcelain", "tables", "dvc.lock").stdout == ""
+
+
+@pytest.mark.faults
+def test_a_worker_killed_in_mid_run_leaves_no_process(served: Served) -> None:
+    folder = served.folder
+    for name in ("store/features", "artifacts", ".dvc/cache"):
+        shutil.rmtree(folder / name)
+    assert served.prefect(*RUN[:3]).returncode == 0
+    _wait(lambda: (folder / "store/features").exists(), 120)
+    family = psutil.Process(served.worker.pid).children(recursive=True)
+    assert len(family) >= 3, "the run, dvc and a stage"
+    served.worker.kill()
+    assert left(family) == []
+    served.work()
     finished = served.prefect(*RUN)
     assert finished.returncode == 0 and "Completed" in finished.stdout, finished.stdout + finished.stderr
     assert run(folder, "git", "status", "--porcelain", "tables", "dvc.lock").stdout == ""
