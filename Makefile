@@ -44,12 +44,14 @@ repro-real: env  ## Real pictures in real/: sd-samples, imagenet-sample-images a
 	cd real && dvc config core.no_scm true && dvc repro tables catalog && nsnet leaderboard
 
 # Two cores: two workers of one thread each; a file's tests stay together, as they share what they set up.
+# Eight bits have a process of their own: a worker that had run the suite so far and loaded OpenVINO ended without a word.
 test: env  ## Run linter, type checker and tests
 	ruff check
 	ruff format --check
 	mypy
 	lint-imports
-	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 pytest tests/test_int8.py
+	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --ignore tests/test_int8.py
 
 faults: env  ## Every fault in every stage, and docs/fault_matrix.md of what came of it (an hour)
 	OMP_NUM_THREADS=1 pytest -n 2 -m faults --junitxml .dvc/tmp/faults.xml; code=$$?; \
