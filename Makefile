@@ -53,7 +53,7 @@ test: env  ## Run linter, type checker and tests
 	OMP_NUM_THREADS=1 pytest tests/test_int8.py
 	OMP_NUM_THREADS=1 pytest -n 2 --dist loadfile --ignore tests/test_int8.py
 
-faults: env  ## Every fault in every stage, and docs/fault_matrix.md of what came of it (an hour)
+faults: env  ## Every fault in every stage, and docs/fault_matrix.md of what came of it (half an hour)
 	OMP_NUM_THREADS=1 pytest -n 2 -m faults --junitxml .dvc/tmp/faults.xml; code=$$?; \
 	python docs/fault_matrix.py .dvc/tmp/faults.xml && exit $$code
 

@@ -1,6 +1,6 @@
 """What so many pictures would take: bytes, lists in memory, hours of a GPU and of cores. Arithmetic, not a run.
 
-    python bench/arithmetic.py --pictures 2681167 --megapixels 0.22 --picture-kb 180     # GenImage
+    python bench/arithmetic.py --pictures 2681167 --megapixels 0.22 --picture-kb 260     # GenImage
     python bench/arithmetic.py --pictures 10000000 --runs 120
 
 Run where the lab has run (`make repro`): bytes of a row are those of its tables, milliseconds of a picture those of a

@@ -49,8 +49,10 @@ REST = """\
 | fault at no stage | |
 | --- | --- |"""
 FOOT = """\
-[What is checked, and what a fault costs](faults.md) has the other faults: the server and its worker, two nights at
-once, the clock, pictures, settings, names.
+Prefect's server and worker are real ones; those two tests look at the tables and dvc.lock of the next night.
+
+[What is checked, and what a fault costs](faults.md) has the other faults: two nights at once, the clock, pictures,
+settings, names.
 """
 NAME = re.compile(r"test_(?P<test>\w+)(?:\[(?P<variant>[^\]]+)\])?")
 
