@@ -19,9 +19,9 @@ import pytest
 from nsnet.features import extraction, merge
 from nsnet.features.backbone import Backbone, load_backbone
 from nsnet.features.conditions import CLEAN, Condition
-from nsnet.features.encode import run_job
+from nsnet.features.encode import encode, show
 from nsnet.features.extraction import make_plan
-from nsnet.features.jobs import Request, part_size
+from nsnet.features.jobs import Job, Request, in_groups, part_size
 from nsnet.features.large_plan import LargePlan
 from nsnet.features.parts import KEY_COLUMNS, part_files, read_part, read_stats
 from nsnet.features.pictures import Key, ReplacedPicture
@@ -175,7 +175,7 @@ def test_jobs_are_values_that_another_process_may_run(
     pictures = [image_id for job in jobs for image_id, _ in job.pictures]
     assert len(pictures) == len(set(pictures)) == 36
     for job in jobs[::2]:  # as if elsewhere
-        run_job(job, backbone, tmp_path / "store", BATCH)
+        encode(show([job], backbone), backbone, tmp_path / "store", BATCH)
     assert update(request_of).computed == sum(len(job.pictures) for job in jobs[1::2])
     update(request_of, "alone")
     assert update.contents() == update.contents("alone")
@@ -216,10 +216,29 @@ def _said(plan: Plan) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "workers", "size"), [(1, 2, 1), (10, 2, 5), (100, 2, 16), (300, 2, 32), (9000, 2, 64)]
+    ("pictures", "workers", "size"), [(1, 2, 1), (10, 2, 1), (60, 2, 7), (100, 2, 12), (300, 2, 32), (9000, 2, 64)]
 )
 def test_parts_are_small_only_where_workers_would_idle(pictures: int, workers: int, size: int) -> None:
     assert part_size(pictures, workers) == size
+
+
+@pytest.mark.parametrize(
+    ("jobs", "size", "groups"),
+    [
+        ([1, 1, 5, 1, 1, 1], 5, [7, 3]),
+        ([1, 1, 4, 1, 1, 1], 5, [6, 3]),
+        ([1, 1, 1, 4, 1, 1, 1], 5, [3, 7]),
+        ([64, 64, 22], 16, [64, 64, 22]),
+        ([7, 7, 7, 7, 7], 15, [14, 14, 7]),
+        ([2], 5, [2]),
+        ([], 5, []),
+    ],
+)
+def test_groups_end_near_multiples_of_their_size(jobs: list[int], size: int, groups: list[int]) -> None:
+    made = [Job("s", "g", CLEAN, ((f"{number}", Path()),) * number, KEYS, "float32", False) for number in jobs]
+    found = list(in_groups(made, size))
+    assert [sum(len(job.pictures) for job in group) for group in found] == groups
+    assert [job for group in found for job in group] == made
 
 
 KILLED = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from nsnet.features import weights
 from nsnet.features.image_towers import open_image_tower
 from nsnet.features.int8 import INT8_VERSION, Int8Passes, check_int8
 from nsnet.features.settings import TEXTLESS
-from nsnet.features.towers import has_tokens, pooled_and_tokens, slot_means
+from nsnet.features.towers import has_tokens, pooled, pooled_and_tokens, slot_means
 from nsnet.features.views import ViewSettings
 
 # Raise when views.py, patches.py, geometry.py or corpus/images.py make other pixels of the same
@@ -46,6 +46,7 @@ class Backbone:
         device: where it computes.
         width: dimension d of a feature.
         passes: who computes the features of pictures in place of torch, if anyone.
+        short_passes: whether passes of fewer views give the same bits here: nsnet.features.short_passes.
     """
 
     record: dict[str, Any]
@@ -55,6 +56,7 @@ class Backbone:
     device: str
     width: int
     passes: Int8Passes | None = None
+    short_passes: dict[str, bool] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -70,7 +72,8 @@ class Backbone:
         """Views to float32 features.
 
         A feature does not depend on the other pictures of a call, but its last bits do depend
-        on how many there are: calls whose results must agree are of one size (`stack`).
+        on how many there are: calls whose results must agree are of one size (`stack`), or
+        of one that is known to make no difference (nsnet.features.short_passes).
         """
         if self.passes is not None:
             return self.passes(pixels)[0]
@@ -94,8 +97,8 @@ class Backbone:
             return features, slots
         with torch.inference_mode():
             with self.precision():
-                pooled, tokens = self.features_and_tokens(self._placed(pixels))
-            return pooled.float().cpu().numpy(), slot_means(tokens.float(), self.views.grid).cpu().numpy()
+                whole, tokens = self.features_and_tokens(self._placed(pixels))
+            return whole.float().cpu().numpy(), slot_means(tokens.float(), self.views.grid).cpu().numpy()
 
     def encode_texts(self, captions: list[str]) -> Float[np.ndarray, "b d"]:
         """Captions to float32 features.
@@ -111,6 +114,8 @@ class Backbone:
 
     def features(self, pixels: UInt8[torch.Tensor, "b size size 3"]) -> Float[torch.Tensor, "b d"]:
         """A pass: views on the device to features there."""
+        if self.has_patches:
+            return pooled(self.model.visual, self.normalised(pixels))
         features: torch.Tensor = self.model.encode_image(self.normalised(pixels))
         return features
 
@@ -124,8 +129,8 @@ class Backbone:
         """All that a pass can give, for those who compute it otherwise: features (b, d), and of slots (b, slots, d)."""
         if not self.has_patches:
             return (self.features(pixels),)
-        pooled, tokens = self.features_and_tokens(pixels)
-        return pooled, slot_means(tokens, self.views.grid)
+        features, tokens = self.features_and_tokens(pixels)
+        return features, slot_means(tokens, self.views.grid)
 
     def normalised(self, pixels: UInt8[torch.Tensor, "b size size 3"]) -> Float[torch.Tensor, "b 3 size size"]:
         """Views as the tower takes them: float32, less its mean, over its standard deviation."""

@@ -1,10 +1,9 @@
-"""A job: read, decode, show and encode a batch of pictures, and keep them as a part of the store."""
+"""A job in two steps: its pictures are read, decoded and shown; they are encoded and kept as a part of the store."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nsnet.features.backbone import Backbone, stack
+from nsnet.features.backbone import Backbone
 from nsnet.features.jobs import Job
 from nsnet.features.parts import KEY_COLUMNS, part_folder, part_table, write_part
 from nsnet.features.pictures import Key, PictureSource, ReplacedPicture
+from nsnet.features.short_passes import encode_together
 from nsnet.features.views import View
 
 
@@ -34,48 +34,62 @@ class Done:
     parts: list[tuple[Path, pa.Table]] = field(default_factory=list)
 
 
-def run_job(job: Job, backbone: Backbone, store: Path, batch: int) -> Done:
-    """Encode a job's pictures and add them to the store, as `run_together`.
+@dataclass
+class Shown:
+    """What a tower is to see of a job's pictures, row by row, and the seconds behind it.
 
-    Args:
-        job: of a plan.
-        backbone, store, batch: as `run_together`.
-
-    Returns:
-        As `run_together`.
+    Attributes:
+        job: whose pictures.
+        image_ids, keys, views: of each row.
+        faults: pictures that are not what was ingested; they have no rows.
+        seconds: of reading and of decoding.
     """
-    return run_together([job], backbone, store, batch, nullcontext())
+
+    job: Job
+    image_ids: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: {"read_seconds": 0.0, "decode_seconds": 0.0})
 
 
-def run_together(
-    jobs: Sequence[Job], backbone: Backbone, store: Path, batch: int, gate: AbstractContextManager[object]
-) -> Done:
-    """Run small jobs in common forward passes; each adds a part of its own to the store.
+def show(jobs: Sequence[Job], backbone: Backbone) -> list[Shown]:
+    """Read, decode and show the pictures of jobs.
 
     Args:
         jobs: of a plan, perhaps of another process's.
         backbone: whose id the plan was made for.
+
+    Returns:
+        One for each job.
+    """
+    return [_show(job, backbone) for job in jobs]
+
+
+def encode(shown: Sequence[Shown], backbone: Backbone, store: Path, batch: int) -> Done:
+    """Encode what is shown in common forward passes; each job adds a part of its own to the store.
+
+    Args:
+        shown: of small jobs, or of one.
+        backbone: as `show`.
         store: the feature store.
-        batch: views in a forward pass; always that many, so that a feature does not depend on its mates.
-        gate: held while pictures are read and decoded.
+        batch: views in a forward pass.
 
     Returns:
         Counts, faults and parts.
     """
-    done = Done()
-    with gate:
-        shown = [_show(job, backbone, done) for job in jobs]
+    done = Done(sum(len(set(part.image_ids)) for part in shown), [fault for part in shown for fault in part.faults])
     views = [view for part in shown for view in part.views]
     if not views:
         return done
-    keys = [(job, key) for job, part in zip(jobs, shown, strict=True) for key in part.keys]
+    keys = [(part.job, key) for part in shown for key in part.keys]
     wanted = [row for row, (job, key) in enumerate(keys) if job.patches and key == ("mosaic", 0)]
     start = time.perf_counter()
     features, patches = encode_views(backbone, views, wanted, batch)
     forward = (time.perf_counter() - start) / len(views)
     first = 0
-    for job, part in zip(jobs, shown, strict=True):
-        rows = range(first, first + len(part.views))
+    for part in shown:
+        job, rows = part.job, range(first, first + len(part.views))
         first = rows.stop
         if rows:
             own = {row - rows.start: patches[row] for row in rows if row in patches}
@@ -88,24 +102,14 @@ def run_together(
     return done
 
 
-@dataclass
-class _Shown:
-    """The views of a job's pictures, row by row, and the seconds behind them."""
-
-    image_ids: list[str] = field(default_factory=list)
-    keys: list[Key] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: {"read_seconds": 0.0, "decode_seconds": 0.0})
-
-
-def _show(job: Job, backbone: Backbone, done: Done) -> _Shown:
-    source, shown = PictureSource(dict(job.pictures), backbone.views), _Shown()
+def _show(job: Job, backbone: Backbone) -> Shown:
+    source, shown = PictureSource(dict(job.pictures), backbone.views), Shown(job)
     for image_id, _ in job.pictures:
         start = time.perf_counter()
         try:
             content = source.read(image_id)
         except ReplacedPicture as fault:
-            done.faults.append(str(fault))
+            shown.faults.append(str(fault))
             continue
         read = time.perf_counter()
         shown.views += source.show(content, image_id, job.condition, job.keys)
@@ -113,7 +117,6 @@ def _show(job: Job, backbone: Backbone, done: Done) -> _Shown:
         shown.seconds["decode_seconds"] += time.perf_counter() - read
         shown.image_ids += [image_id] * len(job.keys)
         shown.keys += job.keys
-        done.pictures += 1
     return shown
 
 
@@ -136,12 +139,8 @@ def encode_views(
     asked = set(with_patches)
     for start in range(0, len(views), batch):
         part = views[start : start + batch]
-        pixels = stack([view.pixels for view in part], batch)
         mosaics = sorted(asked & set(range(start, start + len(part))))
-        if mosaics:
-            encoded, slots = backbone.encode_patches(pixels)
-            patches |= {row: slots[row - start] for row in mosaics}
-        else:
-            encoded = backbone.encode_images(pixels)
-        features.append(encoded[: len(part)])
+        encoded, *slots = encode_together(backbone, [view.pixels for view in part], batch, bool(mosaics))
+        features.append(encoded)
+        patches |= {row: slots[0][row - start] for row in mosaics}
     return np.concatenate(features), patches

@@ -2,10 +2,10 @@
 
 Jobs run in threads of this process: Pillow, NumPy and torch release the interpreter lock,
 so that one thread decodes while another computes, and there are neither processes to
-start nor processes to outlive a kill. Each thread does whole jobs and torch gets its
-share of the cores: no core waits for the slower half of a pipeline. At most half of the
-threads decode at a time, since decoding is many short steps, between which threads that
-do the same wait for each other's lock. Other machines take jobs of the same plan through
+start nor processes to outlive a kill. As many threads as there are cores encode, each with
+one of them, what as many others have decoded a few jobs ahead: whatever takes longer, no
+core waits, and few threads decode at a time, which is many short steps between which they
+would wait for each other's lock. Other machines take jobs of the same plan through
 `nsnet.cluster`.
 """
 
@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import BoundedSemaphore
 
 import pyarrow.parquet as pq
 import torch
@@ -27,14 +27,15 @@ from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
 from nsnet.features.batches import fitting_batch
-from nsnet.features.encode import Done, run_together
+from nsnet.features.encode import Done, encode, show
 from nsnet.features.gather import Incomplete
-from nsnet.features.jobs import SMALL_PART, Job, Request, in_groups
+from nsnet.features.jobs import FEW_EACH, SMALL_PART, Job, Request, in_groups
 from nsnet.features.large_plan import LargePlan
 from nsnet.features.merge import write_tables
 from nsnet.features.pictures import refuse
 from nsnet.features.plan import Plan
 from nsnet.features.recorded import WORTH, record
+from nsnet.features.short_passes import remembered
 from nsnet.features.small_plan import FEW, SmallPlan
 
 # Parts damaged between two reads are computed again; a disk that damages them each time is given up on.
@@ -86,7 +87,8 @@ def update_features(
     if request.patches and not backbone.has_patches:
         raise ValueError(f"features.patches: the tower of {backbone.record['model']} has no patch tokens; set false")
     describe_store(store, backbone, request)
-    with make_plan(request, store, backbone.id) as plan:
+    note = store / backbone.id / "short_passes.json"
+    with remembered(backbone, note), make_plan(request, store, backbone.id) as plan:
         computed = 0
         for _ in range(ATTEMPTS):
             plan.index()
@@ -145,27 +147,28 @@ def run_jobs(
         backbone: whose id the plan was made for.
         store: the feature store.
         batch: views in a forward pass.
-        workers: threads; fewer where each would have less than `SMALL_PART` pictures.
+        workers: threads; fewer where each would have less than `FEW_EACH` pictures.
         cores: that they share; all of the machine's if None.
 
     Yields:
         What each group of jobs did, in order.
     """
-    workers = max(1, min(workers, pictures // SMALL_PART))
-    groups = in_groups(jobs, max(1, min(SMALL_PART, -(-pictures // workers))))
-    gate = BoundedSemaphore(max(1, workers // 2))
+    workers = max(1, min(workers, pictures // FEW_EACH))
+    rounds = max(1, -(-pictures // (SMALL_PART * workers)))
+    groups = in_groups(jobs, max(1, -(-pictures // (rounds * workers))))
     share = max(1, (cores or os.cpu_count() or 1) // workers)
-
-    def run(few: Sequence[Job]) -> Done:
-        return run_together(few, backbone, store, batch, gate)
-
+    look, keep = partial(show, backbone=backbone), partial(encode, backbone=backbone, store=store, batch=batch)
     with threads(share):
         if workers == 1:  # one that is not the main thread gets no help from OpenMP's
-            yield from map(run, groups)
+            yield from map(keep, map(look, groups))
             return
-        # OpenMP keeps a thread count for each thread.
-        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
-            yield from ahead(pool, run, groups, 2 * workers + 1)
+        with _pool(workers, share) as eyes, _pool(workers, share) as encoders:
+            yield from ahead(encoders, keep, ahead(eyes, look, groups, workers), workers + 1)
+
+
+def _pool(workers: int, share: int) -> ThreadPoolExecutor:
+    """Threads that compute with `share` cores each: OpenMP keeps a count for each thread."""
+    return ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,))
 
 
 def describe_store(store: Path, backbone: Backbone, request: Request) -> None:

@@ -13,6 +13,8 @@ from nsnet.features.pictures import Key
 PART = 64
 # Parts of this many pictures, where there are so few that whole ones would leave a worker idle.
 SMALL_PART = 16
+# Below this many pictures for each, threads are not worth starting.
+FEW_EACH = 4
 
 
 @dataclass(frozen=True)
@@ -76,27 +78,29 @@ def part_size(pictures: int, workers: int) -> int:
     Returns:
         At least 1.
     """
-    even = pictures // (4 * workers) // SMALL_PART * SMALL_PART
-    return max(min(even, PART), min(SMALL_PART, -(-pictures // workers)), 1)
+    even = pictures // (4 * workers)
+    return max(min(even // SMALL_PART * SMALL_PART, PART), min(even, SMALL_PART), 1)
 
 
 def in_groups(jobs: Iterable[Job], size: int) -> Iterator[list[Job]]:
-    """Consecutive jobs in groups of `size` pictures or more: single generators may not fill a forward pass.
+    """Consecutive jobs in groups of some `size` pictures: single generators may not fill a forward pass.
 
     Args:
         jobs: of a plan, taken as they are needed.
         size: pictures.
 
     Yields:
-        Groups; the last may be smaller.
+        Groups that end as near to multiples of that as jobs do.
     """
     group: list[Job] = []
-    pictures = 0
+    pictures, end = 0, size
     for job in jobs:
-        group.append(job)
-        pictures += len(job.pictures)
-        if pictures >= size:
+        more = len(job.pictures)
+        if group and pictures + more - end >= end - pictures:  # nearer without it
             yield group
-            group, pictures = [], 0
+            group = []
+            end = max(end, pictures // size * size) + size
+        group.append(job)
+        pictures += more
     if group:
         yield group

@@ -8,6 +8,7 @@ written at once, and each holds a bucket and a few slices.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -86,7 +87,10 @@ def _write(
         return check(kind, rows_of(part))
 
     with ThreadPoolExecutor(THREADS) as pool:
-        rows = register_io_source(lambda *_: ahead(pool, made, slices, THREADS), schema=rows_of(_empty()).schema)
+        parts = ahead(pool, made, slices, THREADS)
+        first = next(parts, None)
+        first = rows_of(_empty()) if first is None else first
+        rows = register_io_source(lambda *_: itertools.chain([first], parts), schema=first.schema)
         # Noise is not worth compressing, and what repeats is kept in a dictionary.
         rows.sink_parquet(path, compression="uncompressed", row_group_size=GROUP)
 

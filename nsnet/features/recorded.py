@@ -25,19 +25,23 @@ class RecordedBackbone(Backbone):
 
     Attributes:
         graph: of a pass.
+        batch: views in it; other passes are made as ever.
         tokens: whether it is the kind that gives tokens.
     """
 
     graph: Any
+    batch: int
     tokens: bool
 
     def features(self, pixels: torch.Tensor) -> torch.Tensor:
         """As `Backbone.features`."""
-        return super().features(pixels) if self.tokens else self.graph(pixels)
+        recorded = not self.tokens and len(pixels) == self.batch
+        return self.graph(pixels) if recorded else super().features(pixels)
 
     def features_and_tokens(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """As `Backbone.features_and_tokens`."""
-        return self.graph(pixels) if self.tokens else super().features_and_tokens(pixels)
+        recorded = self.tokens and len(pixels) == self.batch
+        return self.graph(pixels) if recorded else super().features_and_tokens(pixels)
 
 
 class _Pass(torch.nn.Module):
@@ -56,7 +60,7 @@ def record(backbone: Backbone, batch: int, tokens: bool) -> Backbone:
 
     Args:
         backbone: the tower.
-        batch: views in a pass; others cannot be asked for.
+        batch: views in a pass.
         tokens: whether passes give tokens too.
 
     Returns:
@@ -71,7 +75,7 @@ def record(backbone: Backbone, batch: int, tokens: bool) -> Backbone:
         warnings.simplefilter("ignore")
         graph = torch.jit.trace(_Pass(backbone, tokens).eval(), torch.from_numpy(first), check_trace=False)
     facts = {field.name: getattr(backbone, field.name) for field in fields(backbone)}
-    recorded = RecordedBackbone(**facts, graph=graph, tokens=tokens)
+    recorded = RecordedBackbone(**facts, graph=graph, batch=batch, tokens=tokens)
     for pixels in (first, second, second):  # a graph is rewritten in its first two runs
         if not all(map(np.array_equal, _encoded(recorded, pixels, tokens), _encoded(backbone, pixels, tokens))):
             return backbone

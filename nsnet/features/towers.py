@@ -17,6 +17,8 @@ trained for the pooled feature is common practice, not something the tower was t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,9 @@ from jaxtyping import Float
 from open_clip.timm_model import TimmModel
 from open_clip.transformer import VisionTransformer
 from timm.models.vision_transformer import VisionTransformer as TimmTransformer
+
+# Kernels take the rows of a product in groups of as many, or of a divisor, and sum those left over in another order.
+ROWS = 8
 
 
 def has_tokens(visual: Any) -> bool:
@@ -41,7 +46,7 @@ def pooled_and_tokens(
 ) -> tuple[Float[torch.Tensor, "b d"], Float[torch.Tensor, "b tokens d"]]:
     """One pass through a tower: the picture's feature and every patch token's, in the joint space.
 
-    The pooled feature has the same bits as the tower alone would give.
+    The pooled feature has the same bits as `pooled` gives.
 
     Args:
         visual: a tower that `has_tokens`.
@@ -53,11 +58,60 @@ def pooled_and_tokens(
     if isinstance(visual, TimmTransformer):
         found: Any = visual.forward_intermediates(pixels, indices=1, norm=True, output_fmt="NLC")
         return visual.forward_head(found[0]), visual.fc_norm(found[1][-1])
-    outputs = visual.forward_intermediates(pixels, indices=1, normalize_intermediates=True, output_fmt="NLC")
+    options = {"indices": 1, "normalize_intermediates": True, "output_fmt": "NLC"}
+    outputs = _without_projection(visual).forward_intermediates(pixels, **options)
     tokens = outputs["image_intermediates"][-1]
     if isinstance(visual, TimmModel):
-        return outputs["image_features"], visual.head(visual.trunk.fc_norm(tokens))
-    return outputs["image_features"], tokens if visual.proj is None else tokens @ visual.proj
+        tokens = visual.trunk.fc_norm(tokens)
+    return project(visual, outputs["image_features"]), _projection(visual)(tokens)
+
+
+def pooled(visual: Any, pixels: Float[torch.Tensor, "b 3 size size"]) -> Float[torch.Tensor, "b d"]:
+    """One pass through a tower: the picture's feature.
+
+    Args:
+        visual: a tower that `has_tokens`.
+        pixels: as `pooled_and_tokens`.
+
+    Returns:
+        (b, d).
+    """
+    if isinstance(visual, TimmTransformer):
+        features: torch.Tensor = visual(pixels)
+        return features
+    return project(visual, _without_projection(visual)(pixels))
+
+
+def project(visual: Any, features: Float[torch.Tensor, "b width"]) -> Float[torch.Tensor, "b d"]:
+    """A tower's last projection, in products of whole groups of rows: a picture's bits do not tell how many there were.
+
+    Args:
+        visual: open_clip's, which `has_tokens`.
+        features: what it pools, before the projection.
+
+    Returns:
+        (b, d).
+    """
+    missing = -len(features) % ROWS
+    padded = torch.nn.functional.pad(features, (0, 0, 0, missing)) if missing else features
+    projected: torch.Tensor = _projection(visual)(padded)[: len(features)]
+    return projected
+
+
+def _projection(visual: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    if isinstance(visual, TimmModel):
+        return visual.head
+    return lambda values: values if visual.proj is None else values @ visual.proj
+
+
+def _without_projection(visual: Any) -> Any:
+    """The same layers and weights but the last."""
+    trunk = copy(visual)
+    if isinstance(visual, TimmModel):
+        trunk._modules = {**visual._modules, "head": torch.nn.Identity()}
+    else:
+        trunk._parameters = {**visual._parameters, "proj": None}
+    return trunk
 
 
 def slot_means(tokens: Float[torch.Tensor, "b tokens d"], grid: int) -> Float[torch.Tensor, "b slots d"]:
