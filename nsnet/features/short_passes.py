@@ -25,6 +25,7 @@ import torch
 from jaxtyping import UInt8
 
 from nsnet.core.files import atomic_path
+from nsnet.core.provenance import digest
 from nsnet.features.backbone import Backbone, stack
 
 # Views of the shortest pass: kernels for a single picture are often others.
@@ -87,14 +88,15 @@ def remembered(backbone: Backbone, note: Path) -> Iterator[None]:
     machine = _machine()
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
-        if found["machine"] == machine:
-            backbone.short_passes.update({str(length): same is True for length, same in found["same bits"].items()})
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        if found["checksum"] == digest([machine, found["same bits"]]):
+            backbone.short_passes.update(found["same bits"])
+    except (OSError, ValueError, LookupError, TypeError):
         pass
     known = len(backbone.short_passes)
     yield
     if len(backbone.short_passes) > known:
-        facts = {"machine": machine, "same bits": dict(sorted(backbone.short_passes.items()))}
+        same = dict(sorted(backbone.short_passes.items()))
+        facts = {"machine": machine, "same bits": same, "checksum": digest([machine, same])}
         with atomic_path(note) as temporary:
             temporary.write_text(json.dumps(facts, indent=2) + "\n")
 
