@@ -57,7 +57,7 @@ BENCHES = (
     ),
     Bench(
         "Extraction in eight bits",
-        "extraction.py speed --runtime int8 --counts 7500 --rounds 2",
+        "extraction.py speed --runtime int8 --counts 7500 --rounds 1",
         "`backbone.runtime: int8` against the same loop in torch. What it does to AP is in [the lab](lab_results.md).",
         "openvino",
     ),
