@@ -52,8 +52,6 @@ TABLES = Path("artifacts/corpus")
 TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
 # Pictures in all turns of a count, where it is small; and how few it is where a first run counts.
 PAIRS, FEW = 15, 100
-# Views in a forward pass, as params.yaml says for the lab CLIP.
-BATCH = 8
 # Of the time of all, for one generator of forty.
 SHARE = 1 / 20
 
@@ -101,17 +99,19 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: i
             samples = subset(rows, count, folder)
             image_ids = pl.read_parquet(samples)["image_id"].unique(maintain_order=True)
             pictures = {image_id: Path("data") / files[image_id] for image_id in image_ids[:DECODED]}
+            count = len(image_ids)
             pair = partial(_pair, tower, plain, batch, samples, folder)
             if count <= FEW:  # what was not tried yet is tried now
                 ours, naive = pair()
                 told = told or f"the first run on a machine, with pictures: {count}; times naive: {naive / ours:.2f}"
             turns = [(*pair(), *halves.measure(pictures)) for _ in range(rounds)]
             pairs = [turn[:2] for turn in turns] + [pair() for _ in range(PAIRS // count)]
+            times = statistics.median(loop / whole for whole, loop in pairs)
+            limit = statistics.median(whole / count / (decode + forward) for whole, _, decode, forward in turns)
             ours, naive, decode, forward = (min(column) for column in zip(*turns, strict=True))
-            times = statistics.median(naive / ours for ours, naive in pairs)
-            limit = statistics.median(ours / count / (decode + forward) for ours, _, decode, forward in turns)
-            rates = [count / ours, count / naive, times, 1 / decode, 1 / forward, 1 / (decode + forward), limit]
-            print("  ".join([f"{count:>11}", *(f"{rate:11.{2 if rate in (times, limit) else 1}f}" for rate in rates)]))
+            loops = f"{count / ours:11.1f}  {count / naive:11.1f}  {times:11.2f}"
+            halved = "  ".join(f"{1 / seconds:11.1f}" for seconds in (decode, forward, decode + forward))
+            print(f"{count:>11}  {loops}  {halved}  {limit:11.2f}", flush=True)
             faster.append(times)
     print(told)
     named, many = f"{model}, {runtime}", f"{counts[-1]:,} pictures"
@@ -156,7 +156,7 @@ def _naive(tower: Backbone, asked: Request, out: Sequence[Path]) -> None:
         check(kind, make(rows, tower.id, tower.width, "float32")).write_parquet(path)
 
 
-def added() -> None:
+def added(batch: int) -> None:
     tower = load_backbone(settings_of("lab-clip"))
     rows = pl.read_parquet(TABLES / "samples.parquet")
     name = rows.filter(label=1, split="test")["generator"].unique().sort()[0]
@@ -168,7 +168,7 @@ def added() -> None:
 
         def run(samples: Path, patches: bool) -> float:
             asked = replace(request(samples), patches=patches)
-            return clocked(lambda: update_features(asked, tower, *out, batch=BATCH, workers=CORES))
+            return clocked(lambda: update_features(asked, tower, *out, batch=batch, workers=CORES))
 
         for patches in (True, False):
             shutil.rmtree(out[0], ignore_errors=True)
@@ -184,7 +184,8 @@ def main() -> None:
     parser.add_argument("what", choices=["speed", "added"])
     parser.add_argument("--counts", default="1,10,100,900,7500")
     parser.add_argument("--model", default="lab-clip")
-    parser.add_argument("--batch", type=int, default=BATCH)
+    usual = load_params(Path("params.yaml")).features.batch
+    parser.add_argument("--batch", type=int, default=usual)
     parser.add_argument("--runtime", choices=["torch", "int8"], default="torch")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
@@ -193,7 +194,7 @@ def main() -> None:
         counts = [int(count) for count in options.counts.split(",")]
         speed(counts, options.model, options.batch, options.runtime, options.rounds)
     else:
-        added()
+        added(options.batch)
 
 
 if __name__ == "__main__":
