@@ -19,7 +19,7 @@ import pytest
 from nsnet.features import extraction, merge
 from nsnet.features.backbone import Backbone, load_backbone
 from nsnet.features.conditions import CLEAN, Condition
-from nsnet.features.encode import encode, show
+from nsnet.features.encode import encode
 from nsnet.features.extraction import make_plan
 from nsnet.features.jobs import Job, Request, in_groups, part_size
 from nsnet.features.large_plan import LargePlan
@@ -175,7 +175,7 @@ def test_jobs_are_values_that_another_process_may_run(
     pictures = [image_id for job in jobs for image_id, _ in job.pictures]
     assert len(pictures) == len(set(pictures)) == 36
     for job in jobs[::2]:  # as if elsewhere
-        encode(show([job], backbone), backbone, tmp_path / "store", BATCH)
+        encode([job], backbone, tmp_path / "store", BATCH)
     assert update(request_of).computed == sum(len(job.pictures) for job in jobs[1::2])
     update(request_of, "alone")
     assert update.contents() == update.contents("alone")

@@ -1,4 +1,4 @@
-"""A job in two steps: its pictures are read, decoded and shown; they are encoded and kept as a part of the store."""
+"""A job: read, decode, show and encode a batch of pictures, and keep them as a part of the store."""
 
 from __future__ import annotations
 
@@ -34,62 +34,31 @@ class Done:
     parts: list[tuple[Path, pa.Table]] = field(default_factory=list)
 
 
-@dataclass
-class Shown:
-    """What a tower is to see of a job's pictures, row by row, and the seconds behind it.
-
-    Attributes:
-        job: whose pictures.
-        image_ids, keys, views: of each row.
-        faults: pictures that are not what was ingested; they have no rows.
-        seconds: of reading and of decoding.
-    """
-
-    job: Job
-    image_ids: list[str] = field(default_factory=list)
-    keys: list[Key] = field(default_factory=list)
-    views: list[View] = field(default_factory=list)
-    faults: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=lambda: {"read_seconds": 0.0, "decode_seconds": 0.0})
-
-
-def show(jobs: Sequence[Job], backbone: Backbone) -> list[Shown]:
-    """Read, decode and show the pictures of jobs.
+def encode(jobs: Sequence[Job], backbone: Backbone, store: Path, batch: int) -> Done:
+    """Encode the pictures of small jobs, or of one, in common forward passes; each adds a part of its own to the store.
 
     Args:
         jobs: of a plan, perhaps of another process's.
         backbone: whose id the plan was made for.
-
-    Returns:
-        One for each job.
-    """
-    return [_show(job, backbone) for job in jobs]
-
-
-def encode(shown: Sequence[Shown], backbone: Backbone, store: Path, batch: int) -> Done:
-    """Encode what is shown in common forward passes; each job adds a part of its own to the store.
-
-    Args:
-        shown: of small jobs, or of one.
-        backbone: as `show`.
         store: the feature store.
         batch: views in a forward pass.
 
     Returns:
         Counts, faults and parts.
     """
-    done = Done(sum(len(set(part.image_ids)) for part in shown), [fault for part in shown for fault in part.faults])
+    done = Done()
+    shown = [_show(job, backbone, done) for job in jobs]
     views = [view for part in shown for view in part.views]
     if not views:
         return done
-    keys = [(part.job, key) for part in shown for key in part.keys]
+    keys = [(job, key) for job, part in zip(jobs, shown, strict=True) for key in part.keys]
     wanted = [row for row, (job, key) in enumerate(keys) if job.patches and key == ("mosaic", 0)]
     start = time.perf_counter()
     features, patches = encode_views(backbone, views, wanted, batch)
     forward = (time.perf_counter() - start) / len(views)
     first = 0
-    for part in shown:
-        job, rows = part.job, range(first, first + len(part.views))
+    for job, part in zip(jobs, shown, strict=True):
+        rows = range(first, first + len(part.views))
         first = rows.stop
         if rows:
             own = {row - rows.start: patches[row] for row in rows if row in patches}
@@ -102,14 +71,24 @@ def encode(shown: Sequence[Shown], backbone: Backbone, store: Path, batch: int) 
     return done
 
 
-def _show(job: Job, backbone: Backbone) -> Shown:
-    source, shown = PictureSource(dict(job.pictures), backbone.views), Shown(job)
+@dataclass
+class _Shown:
+    """The views of a job's pictures, row by row, and the seconds behind them."""
+
+    image_ids: list[str] = field(default_factory=list)
+    keys: list[Key] = field(default_factory=list)
+    views: list[View] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=lambda: {"read_seconds": 0.0, "decode_seconds": 0.0})
+
+
+def _show(job: Job, backbone: Backbone, done: Done) -> _Shown:
+    source, shown = PictureSource(dict(job.pictures), backbone.views), _Shown()
     for image_id, _ in job.pictures:
         start = time.perf_counter()
         try:
             content = source.read(image_id)
         except ReplacedPicture as fault:
-            shown.faults.append(str(fault))
+            done.faults.append(str(fault))
             continue
         read = time.perf_counter()
         shown.views += source.show(content, image_id, job.condition, job.keys)
@@ -117,6 +96,7 @@ def _show(job: Job, backbone: Backbone) -> Shown:
         shown.seconds["decode_seconds"] += time.perf_counter() - read
         shown.image_ids += [image_id] * len(job.keys)
         shown.keys += job.keys
+        done.pictures += 1
     return shown
 
 

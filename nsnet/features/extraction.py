@@ -2,11 +2,9 @@
 
 Jobs run in threads of this process: Pillow, NumPy and torch release the interpreter lock,
 so that one thread decodes while another computes, and there are neither processes to
-start nor processes to outlive a kill. As many threads as there are cores encode, each with
-one of them, what as many others have decoded a few jobs ahead: whatever takes longer, no
-core waits, and few threads decode at a time, which is many short steps between which they
-would wait for each other's lock. Other machines take jobs of the same plan through
-`nsnet.cluster`.
+start nor processes to outlive a kill. Each thread does whole jobs and torch gets its share
+of the cores: no core waits for the slower half of a pipeline. Other machines take jobs of
+the same plan through `nsnet.cluster`.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from nsnet.core.files import atomic_path
 from nsnet.features.ahead import ahead
 from nsnet.features.backbone import Backbone
 from nsnet.features.batches import fitting_batch
-from nsnet.features.encode import Done, encode, show
+from nsnet.features.encode import Done, encode
 from nsnet.features.gather import Incomplete
 from nsnet.features.jobs import FEW_EACH, SMALL_PART, Job, Request, in_groups
 from nsnet.features.large_plan import LargePlan
@@ -157,18 +155,14 @@ def run_jobs(
     rounds = max(1, -(-pictures // (SMALL_PART * workers)))
     groups = in_groups(jobs, max(1, -(-pictures // (rounds * workers))))
     share = max(1, (cores or os.cpu_count() or 1) // workers)
-    look, keep = partial(show, backbone=backbone), partial(encode, backbone=backbone, store=store, batch=batch)
+    run = partial(encode, backbone=backbone, store=store, batch=batch)
     with threads(share):
         if workers == 1:  # one that is not the main thread gets no help from OpenMP's
-            yield from map(keep, map(look, groups))
+            yield from map(run, groups)
             return
-        with _pool(workers, share) as eyes, _pool(workers, share) as encoders:
-            yield from ahead(encoders, keep, ahead(eyes, look, groups, workers), workers + 1)
-
-
-def _pool(workers: int, share: int) -> ThreadPoolExecutor:
-    """Threads that compute with `share` cores each: OpenMP keeps a count for each thread."""
-    return ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,))
+        # OpenMP keeps a thread count for each thread.
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(share,)) as pool:
+            yield from ahead(pool, run, groups, 2 * workers)
 
 
 def describe_store(store: Path, backbone: Backbone, request: Request) -> None:

@@ -90,8 +90,12 @@ def _write(
         parts = ahead(pool, made, slices, THREADS)
         first = next(parts, None)
         first = rows_of(_empty()) if first is None else first
-        rows = register_io_source(lambda *_: itertools.chain([first], parts), schema=first.schema)
+        second = next(parts, None)
         # Noise is not worth compressing, and what repeats is kept in a dictionary.
+        if second is None:  # a stream takes longer to begin than a few rows to write
+            first.write_parquet(path, compression="uncompressed", row_group_size=GROUP)
+            return
+        rows = register_io_source(lambda *_: itertools.chain([first, second], parts), schema=first.schema)
         rows.sink_parquet(path, compression="uncompressed", row_group_size=GROUP)
 
 
