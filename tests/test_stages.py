@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,13 @@ def test_imports_are_found_through_other_modules() -> None:
         Path("nsnet/features/stem_vit.py"),
     } <= files
     assert Path("nsnet/evaluation/metrics.py") not in files
+
+
+def test_only_the_stage_features_starts_with_a_tower() -> None:
+    """Others load one when a detector or a caption needs it: open_clip takes seconds of every run."""
+    others = ", ".join(f"nsnet.stages.{name}" for name in STAGES if name != "features")
+    code = f"import sys, {others}; sys.exit('open_clip' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_every_parameter_is_some_stages(params: Params) -> None:

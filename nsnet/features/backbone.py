@@ -22,12 +22,7 @@ from nsnet.features.image_towers import open_image_tower
 from nsnet.features.int8 import INT8_VERSION, Int8Passes, check_int8
 from nsnet.features.settings import TEXTLESS
 from nsnet.features.towers import has_tokens, pooled, pooled_and_tokens, slot_means
-from nsnet.features.views import ViewSettings
-
-# Raise when views.py, patches.py, geometry.py or corpus/images.py make other pixels of the same
-# picture: features outlive the code that made them, and tests/test_backbone.py pins what this
-# version makes.
-VIEWS_VERSION = 2
+from nsnet.features.views import VIEWS_VERSION, ViewSettings
 
 
 @dataclass(frozen=True)

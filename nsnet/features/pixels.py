@@ -15,11 +15,10 @@ from nsnet.core.device import threads
 from nsnet.core.files import atomic_path, reserve
 from nsnet.core.provenance import digest, file_sha256
 from nsnet.features.ahead import ahead
-from nsnet.features.backbone import VIEWS_VERSION
 from nsnet.features.conditions import Condition
 from nsnet.features.parts import DAMAGED
 from nsnet.features.pictures import PictureSource, ReplacedPicture, refuse
-from nsnet.features.views import View
+from nsnet.features.views import VIEWS_VERSION, View
 
 WORKERS = 2
 # Pictures that may be read ahead of the one that is written.

@@ -12,6 +12,11 @@ from nsnet.corpus.images import Pixels
 from nsnet.features import patches
 from nsnet.features.geometry import central, enlarge, resize
 
+# Raise when views.py, patches.py, geometry.py or corpus/images.py make other pixels of the same
+# picture: features outlive the code that made them, and tests/test_backbone.py pins what this
+# version makes.
+VIEWS_VERSION = 2
+
 
 @dataclass(frozen=True)
 class ViewSettings:

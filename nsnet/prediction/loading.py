@@ -20,9 +20,9 @@ from nsnet.detectors.files import load_detector
 from nsnet.detectors.registry import detector_class, settings_class
 from nsnet.evaluation.sources import ScoringSource
 from nsnet.features import settings as sections
-from nsnet.features.backbone import VIEWS_VERSION, Backbone, load_backbone
+from nsnet.features.backbone import Backbone, load_backbone
 from nsnet.features.settings import TRANSFORMERS
-from nsnet.features.views import ViewSettings
+from nsnet.features.views import VIEWS_VERSION, ViewSettings
 from nsnet.features.weights import FOLDER
 from nsnet.prediction.folders import MODEL, is_detector_folder, read_folder
 from nsnet.prediction.predictor import Predictor

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float, Float64, Int
-from sklearn.linear_model import LogisticRegression
 
 from nsnet.semantics.null_space import Directions
 
@@ -98,6 +97,8 @@ def probe(
     Returns:
         (m,).
     """
+    from sklearn.linear_model import LogisticRegression  # takes a second, and few runs choose a rank
+
     projection = directions.projection
     seen = rows @ projection
     mean = seen.mean(axis=0)
