@@ -50,8 +50,9 @@ CORES = os.cpu_count() or 1
 TABLES = Path("artifacts/corpus")
 # What is asked of a runtime, with many pictures: times the naive loop in torch, and of the limit.
 TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
-# Pictures in all turns of a count, where it is small; and how few it is where a first run counts.
-PAIRS, FEW = 15, 100
+# A count has pairs of turns until they are so many or have taken so many seconds; and how few it is where a first run
+# counts.
+PAIRS, LONG, FEW = 40, 12, 100
 # Of the time of all, for one generator of forty.
 SHARE = 1 / 20
 
@@ -105,7 +106,9 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: i
                 ours, naive = pair()
                 told = told or f"the first run on a machine, with pictures: {count}; times naive: {naive / ours:.2f}"
             turns = [(*pair(), *halves.measure(pictures)) for _ in range(rounds)]
-            pairs = [turn[:2] for turn in turns] + [pair() for _ in range(PAIRS // count)]
+            pairs = [turn[:2] for turn in turns]
+            while len(pairs) < PAIRS and sum(map(sum, pairs)) < LONG:
+                pairs.append(pair())
             times = statistics.median(loop / whole for whole, loop in pairs)
             limit = statistics.median(whole / count / (decode + forward) for whole, _, decode, forward in turns)
             ours, naive, decode, forward = (min(column) for column in zip(*turns, strict=True))

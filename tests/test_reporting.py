@@ -278,17 +278,15 @@ def test_the_plot_names_families_and_refuses_unknown_detectors(evaluated: Projec
     drawn = (tmp_path / "plot.svg").read_text()
     for word in ("diffusion", "gan (in-domain)", "gan", "ring", "univfd"):
         assert f"<!-- {word} -->" in drawn
-    # How many pictures and trainings, and at which threshold.
     assert "8 to 12 fakes of each against 24 reals, 2 to 3 training seeds" in drawn and "at threshold 0.5" in drawn
 
 
 def test_the_plots_of_conditions_and_of_files_name_their_numbers(evaluated: Project, tmp_path: Path) -> None:
-    _, _, connection = evaluated
-    rows = connection.sql("FROM robustness WHERE training_set = 'biased'").pl()
+    rows = evaluated[2].sql("FROM robustness WHERE training_set = 'biased'").pl()
     conditions_plot(rows, ["nsnet", "univfd"], "title", tmp_path / "conditions.svg")
     drawn = (tmp_path / "conditions.svg").read_text()
     assert "mean over 4 held-out generators and 2 to 3 training seeds" in drawn and "at threshold 0.5" in drawn
-    audit_plot(connection.sql("FROM bias_audit").pl(), 0.75, tmp_path / "audit.svg")
+    audit_plot(evaluated[2].sql("FROM bias_audit").pl(), 0.75, tmp_path / "audit.svg")
     assert "8 fakes of each against 24 reals; dashed: flagged from 0.75 on" in (tmp_path / "audit.svg").read_text()
 
 

@@ -15,19 +15,8 @@ import torch
 
 # Those that compute, decode, or order rows, by their names on an index; optional ones where they are installed.
 PACKAGES = (
-    *(
-        "duckdb",
-        "imagehash",
-        "lightning-fabric",
-        "numpy",
-        "open_clip_torch",
-        "openvino",
-        "peft",
-        "pillow",
-        "polars",
-        "pyarrow",
-    ),
-    *("safetensors", "scikit-learn", "scipy", "timm", "torch", "torchvision", "transformers"),
+    *("duckdb", "imagehash", "lightning-fabric", "numpy", "open_clip_torch", "openvino", "peft", "pillow", "polars"),
+    *("pyarrow", "safetensors", "scikit-learn", "scipy", "timm", "torch", "torchvision", "transformers"),
 )
 
 
