@@ -52,7 +52,7 @@ TABLES = Path("artifacts/corpus")
 TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
 # A count has pairs of turns until they are so many or have taken so many seconds; and how few it is where a first run
 # counts.
-PAIRS, LONG, FEW = 40, 12, 100
+PAIRS, LONG, FEW = 120, 12, 100
 # Of the time of all, for one generator of forty.
 SHARE = 1 / 20
 
