@@ -44,7 +44,7 @@ class Bench(NamedTuple):
 BENCHES = (
     Bench(
         "Extraction, lab CLIP",
-        "extraction.py speed --counts 1,10,100,900,7500 --rounds 2",
+        "extraction.py speed --counts 1,10,100,900,7500",
         "Pictures to tables of features, against a loop that opens, shows and encodes one picture at a time, and"
         " against the limit: decoding alone and forward passes alone, one after the other, each by as many processes"
         " as there are cores, with nothing else to do. Few pictures make short passes, where those give the same bits"
@@ -58,7 +58,7 @@ BENCHES = (
     ),
     Bench(
         "Extraction in eight bits",
-        "extraction.py speed --runtime int8 --counts 7500 --rounds 2",
+        "extraction.py speed --runtime int8 --counts 2500",
         "`backbone.runtime: int8` against the same loop in torch. What it does to AP is in [the lab](lab_results.md).",
         "openvino",
     ),
