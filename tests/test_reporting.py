@@ -50,17 +50,8 @@ def test_csv_text_is_no_formula_and_numbers_are_numbers() -> None:
     names = ["=1+1", "+x", "-x", "@x", "plain", 'say "a,b"\n=2', None, "\t=1", "\r=1\x1b[31m"]
     text = csv_text(pl.DataFrame({"name": names, "value": [-0.12345678, -1e-9, 0.5, 1.0, 0.1, 0.2, None, 0.3, 0.4]}))
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert [row["name"] for row in rows] == [
-        "'=1+1",
-        "'+x",
-        "'-x",
-        "'@x",
-        "plain",
-        'say "a,b"\n=2',
-        "",
-        "'\t=1",
-        "\\x0d=1\\x1b[31m",
-    ]
+    assert [row["name"] for row in rows[:5]] == ["'=1+1", "'+x", "'-x", "'@x", "plain"]
+    assert [row["name"] for row in rows[5:]] == ['say "a,b"\n=2', "", "'\t=1", "\\x0d=1\\x1b[31m"]
     assert [row["value"] for row in rows] == ["-0.123457", "0.0", "0.5", "1.0", "0.1", "0.2", "", "0.3", "0.4"]
 
 
