@@ -1,15 +1,15 @@
 """How near extraction comes to what the machine allows, and what one more generator costs.
 
     python bench/extraction.py speed [--counts 1,10,100,900,7500] [--model lab-clip] [--batch 8] [--runtime torch]
-        [--rounds 3]
+        [--seconds 330]
     python bench/extraction.py added
 
 Run from a project whose stage `corpus` has run. The limit is the time of reading-and-decoding
 alone and that of forward passes alone, one after the other, each with every core (`halves.py`).
 What took turns is compared, since neighbours on a shared machine take cores away: ratios are
-medians of turns, of which few pictures have more; pictures a second are of the best turn. A
-machine tries short passes once (`nsnet.features.short_passes`): that first run is told apart,
-all others know.
+medians of turns, of which few pictures have more, and many as many as fit in the seconds, three
+at most; pictures a second are of the best turn. A machine tries short passes once
+(`nsnet.features.short_passes`): that first run is told apart, all others know.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -50,9 +49,9 @@ CORES = os.cpu_count() or 1
 TABLES = Path("artifacts/corpus")
 # What is asked of a runtime, with many pictures: times the naive loop in torch, and of the limit.
 TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
-# A count has pairs of turns until they are so many or have taken so many seconds; and how few it is where a first run
-# counts.
-PAIRS, LONG, FEW = 120, 12, 100
+# A count has so many turns at most; then pairs of turns until they are so many or have taken so many seconds; and how
+# few it is where a first run counts.
+TURNS, PAIRS, LONG, FEW = 3, 120, 12, 100
 # Of the time of all, for one generator of forty.
 SHARE = 1 / 20
 
@@ -84,7 +83,7 @@ def subset(rows: pl.DataFrame, count: int, folder: Path) -> Path:
     return path
 
 
-def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: int) -> None:
+def speed(counts: Sequence[int], model: str, batch: int, runtime: str, seconds: float) -> None:
     settings = settings_of(model, runtime)
     tower, plain = load_backbone(settings), load_backbone(settings_of(model))
     rows = pl.read_parquet(TABLES / "samples.parquet")
@@ -105,7 +104,9 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: i
             if count <= FEW:  # what was not tried yet is tried now
                 ours, naive = pair()
                 told = told or f"the first run on a machine, with pictures: {count}; times naive: {naive / ours:.2f}"
-            turns = [(*pair(), *halves.measure(pictures)) for _ in range(rounds)]
+            begun, turns = time.perf_counter(), [(*pair(), *halves.measure(pictures))]
+            while len(turns) < TURNS and (time.perf_counter() - begun) * (1 + 1 / len(turns)) < seconds:
+                turns.append((*pair(), *halves.measure(pictures)))
             pairs = [turn[:2] for turn in turns]
             while len(pairs) < PAIRS and sum(map(sum, pairs)) < LONG:
                 pairs.append(pair())
@@ -113,10 +114,11 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: i
             limit = statistics.median(whole / count / (decode + forward) for whole, _, decode, forward in turns)
             ours, naive, decode, forward = (min(column) for column in zip(*turns, strict=True))
             loops = f"{count / ours:11.1f}  {count / naive:11.1f}  {times:11.2f}"
-            halved = "  ".join(f"{1 / seconds:11.1f}" for seconds in (decode, forward, decode + forward))
+            halved = "  ".join(f"{1 / took:11.1f}" for took in (decode, forward, decode + forward))
             print(f"{count:>11}  {loops}  {halved}  {limit:11.2f}", flush=True)
             faster.append(times)
-    print(told)
+    if told:
+        print(told)
     named, many = f"{model}, {runtime}", f"{counts[-1]:,} pictures"
     tell(f"{named}: times the naive loop at every count, the least", min(faster), least=1)
     if (model, runtime) in TIMES_NAIVE:
@@ -169,17 +171,12 @@ def added(batch: int) -> None:
         rows.filter(pl.col("generator") != name).write_parquet(fewer)
         out = (folder / "store", folder / "features.parquet", folder / "patches.parquet")
 
-        def run(samples: Path, patches: bool) -> float:
-            asked = replace(request(samples), patches=patches)
-            return clocked(lambda: update_features(asked, tower, *out, batch=batch, workers=CORES))
+        def run(samples: Path) -> float:
+            return clocked(lambda: update_features(request(samples), tower, *out, batch=batch, workers=CORES))
 
-        for patches in (True, False):
-            shutil.rmtree(out[0], ignore_errors=True)
-            whole = run(fewer, patches)
-            more, again = run(TABLES / "samples.parquet", patches), run(TABLES / "samples.parquet", patches)
-            told = f"patches {'on' if patches else 'off'}: forty generators {whole:.1f} s, one more {more:.2f} s"
-            print(f"{told} (1/{whole / more:.0f}), nothing new {again:.2f} s", flush=True)
-            tell(f"one generator of forty, patches {'on' if patches else 'off'}: its share", more / whole, most=SHARE)
+        whole, more, again = run(fewer), run(TABLES / "samples.parquet"), run(TABLES / "samples.parquet")
+        print(f"all others {whole:.1f} s, one more {more:.2f} s (1/{whole / more:.0f}), nothing new {again:.2f} s")
+        tell("one generator of forty: its share", more / whole, most=SHARE)
 
 
 def main() -> None:
@@ -190,12 +187,12 @@ def main() -> None:
     usual = load_params(Path("params.yaml")).features.batch
     parser.add_argument("--batch", type=int, default=usual)
     parser.add_argument("--runtime", choices=["torch", "int8"], default="torch")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=330, help="of a count's turns")
     options = parser.parse_args()
     torch.set_num_threads(CORES)
     if options.what == "speed":
         counts = [int(count) for count in options.counts.split(",")]
-        speed(counts, options.model, options.batch, options.runtime, options.rounds)
+        speed(counts, options.model, options.batch, options.runtime, options.seconds)
     else:
         added(options.batch)
 

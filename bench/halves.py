@@ -27,7 +27,7 @@ from nsnet.features.recorded import record
 from nsnet.features.settings import Backbone as Settings
 
 # Pictures that a process decodes, again and again, and for how many seconds at least it does each thing.
-DECODED, LEAST = 64, 1.5
+DECODED, LEAST = 64, 1.0
 
 
 class Seconds(NamedTuple):

@@ -1,6 +1,6 @@
 """What `dvc repro` takes where there is nothing to do, against DVC's own start.
 
-    python bench/repro.py [--rounds 3]
+    python bench/repro.py [--rounds 2]
 
 Run in a project whose pipeline has run; it is brought up to date first. The least that any command of DVC takes is its
 start (`dvc --version`); the rest is the comparison of every dependency with dvc.lock, and the stage `catalog`, which
@@ -31,7 +31,7 @@ def least(rounds: int, *words: str) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     rounds = parser.parse_args().rounds
     subprocess.run(["dvc", "repro", "--quiet"], check=True, stdout=subprocess.DEVNULL)
     nothing, start = least(rounds, "dvc", "repro"), least(rounds, "dvc", "--version")

@@ -1,6 +1,6 @@
 """All benches that a page shows, one after the other, and docs/bench.md of what they printed.
 
-    make bench                        # about a quarter of an hour on two cores; after `make repro`
+    make bench                        # under a quarter of an hour on two cores; after `make repro`
     python bench/run.py --only Gram   # some of them, printed, no page
 
 Each is a process of its own, whose last figures with a target become the page's table. Nothing is asserted: a target
@@ -52,13 +52,13 @@ BENCHES = (
     ),
     Bench(
         "Extraction, ViT-B/32 with random weights",
-        "extraction.py speed --model ViT-B-32 --batch 24 --counts 1,10,60 --rounds 2",
+        "extraction.py speed --model ViT-B-32 --batch 24 --counts 1,10,60 --seconds 60",
         "The same with a tower in which the forward pass is nearly all. The limit's processes have weights each,"
         " which together no cache holds; threads share them.",
     ),
     Bench(
         "Extraction in eight bits",
-        "extraction.py speed --runtime int8 --counts 2500",
+        "extraction.py speed --runtime int8 --counts 2500 --seconds 60",
         "`backbone.runtime: int8` against the same loop in torch. What it does to AP is in [the lab](lab_results.md).",
         "openvino",
     ),
