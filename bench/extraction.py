@@ -5,11 +5,12 @@
     python bench/extraction.py added
 
 Run from a project whose stage `corpus` has run. The limit is the time of reading-and-decoding
-alone and that of forward passes alone, one after the other, each with every core (`halves.py`).
-What took turns is compared, since neighbours on a shared machine take cores away: ratios are
-medians of turns, of which few pictures have more, and many as many as fit in the seconds, three
-at most; pictures a second are of the best turn. A machine tries short passes once
-(`nsnet.features.short_passes`): that first run is told apart, all others know.
+alone and that of forward passes alone, one after the other, each with every core (`halves.py`);
+the last count is held against it. What took turns is compared, since neighbours on a shared
+machine take cores away: ratios are medians of turns, of which few pictures have many, and the last
+count as many as fit in the seconds, three at most; pictures a second are of the best turn. A
+machine tries short passes once (`nsnet.features.short_passes`): that first run is told apart, all
+others know.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 import torch
-from halves import DECODED, Halves
+from halves import DECODED, Halves, Seconds
 from targets import tell
 
 from nsnet.core.contracts import check
@@ -49,8 +50,7 @@ CORES = os.cpu_count() or 1
 TABLES = Path("artifacts/corpus")
 # What is asked of a runtime, with many pictures: times the naive loop in torch, and of the limit.
 TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
-# A count has so many turns at most; then pairs of turns until they are so many or have taken so many seconds; and how
-# few it is where a first run counts.
+# The last count has so many turns at most, another as many, in as many seconds; and how few pictures are tried first.
 TURNS, PAIRS, LONG, FEW = 3, 120, 12, 100
 # Of the time of all, for one generator of forty.
 SHARE = 1 / 20
@@ -95,27 +95,26 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, seconds: 
     faster, told = [], ""
     with TemporaryDirectory() as temporary, Halves(settings, batch, KEYS, CORES) as halves:
         folder = Path(temporary)
-        for count in counts:
-            samples = subset(rows, count, folder)
+        for asked in counts:
+            samples = subset(rows, asked, folder)
             image_ids = pl.read_parquet(samples)["image_id"].unique(maintain_order=True)
             pictures = {image_id: Path("data") / files[image_id] for image_id in image_ids[:DECODED]}
-            count = len(image_ids)
+            count = len(image_ids)  # there may be fewer
             pair = partial(_pair, tower, plain, batch, samples, folder)
             if count <= FEW:  # what was not tried yet is tried now
                 ours, naive = pair()
                 told = told or f"the first run on a machine, with pictures: {count}; times naive: {naive / ours:.2f}"
-            begun, turns = time.perf_counter(), [(*pair(), *halves.measure(pictures))]
-            while len(turns) < TURNS and (time.perf_counter() - begun) * (1 + 1 / len(turns)) < seconds:
-                turns.append((*pair(), *halves.measure(pictures)))
-            pairs = [turn[:2] for turn in turns]
-            while len(pairs) < PAIRS and sum(map(sum, pairs)) < LONG:
-                pairs.append(pair())
-            times = statistics.median(loop / whole for whole, loop in pairs)
-            limit = statistics.median(whole / count / (decode + forward) for whole, _, decode, forward in turns)
-            ours, naive, decode, forward = (min(column) for column in zip(*turns, strict=True))
-            loops = f"{count / ours:11.1f}  {count / naive:11.1f}  {times:11.2f}"
-            halved = "  ".join(f"{1 / took:11.1f}" for took in (decode, forward, decode + forward))
-            print(f"{count:>11}  {loops}  {halved}  {limit:11.2f}", flush=True)
+            if asked != counts[-1]:
+                turns = _turns(pair, PAIRS, LONG)
+            else:
+                turns = _turns(partial(_turn, pair, partial(halves.measure, pictures)), TURNS, seconds)
+            times = statistics.median(turn[1] / turn[0] for turn in turns)
+            ours, naive, *halved = (min(column) for column in zip(*turns, strict=True))
+            cells = [f"{count}", f"{count / ours:.1f}", f"{count / naive:.1f}", f"{times:.2f}"]
+            if halved:
+                limit = statistics.median(turn[0] / count / sum(turn[2:]) for turn in turns)
+                cells += [*(f"{1 / took:.1f}" for took in (*halved, sum(halved))), f"{limit:.2f}"]
+            print("  ".join(f"{cell:>11}" for cell in cells), flush=True)
             faster.append(times)
     if told:
         print(told)
@@ -125,6 +124,19 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, seconds: 
         tell(f"{named}: times the naive loop at {many}", faster[-1], least=TIMES_NAIVE[model, runtime])
     if runtime == "torch":
         tell(f"{named}: times the limit at {many}", limit, most=TIMES_LIMIT)
+
+
+def _turns(turn: Callable[[], tuple[float, ...]], most: int, seconds: float) -> list[tuple[float, ...]]:
+    """One turn, and more while they are not too many and the next one fits."""
+    begun, turns = time.perf_counter(), [turn()]
+    while len(turns) < most and (time.perf_counter() - begun) * (1 + 1 / len(turns)) < seconds:
+        turns.append(turn())
+    return turns
+
+
+def _turn(pair: Callable[[], tuple[float, float]], measure: Callable[[], Seconds]) -> tuple[float, ...]:
+    """Seconds of ours, of the loop, and of a picture by both halves."""
+    return *pair(), *measure()
 
 
 def _pair(tower: Backbone, plain: Backbone, batch: int, samples: Path, folder: Path) -> tuple[float, float]:

@@ -14,6 +14,8 @@ import polars as pl
 import pytest
 import torch
 
+from nsnet import _is_intel
+from nsnet.core.device import threads
 from nsnet.features.backbone import Backbone, load_backbone, stack
 from nsnet.features.int8 import Int8Passes
 from nsnet.features.settings import Backbone as Settings
@@ -83,6 +85,17 @@ def test_bits_are_those_of_a_whole_pass(params: Params, kind: str) -> None:
                 for one, other in zip(ours, whole, strict=True):
                     assert np.array_equal(one, other[:count])
     assert bool(tower.short_passes) == tower.has_patches
+
+
+@pytest.mark.skipif(not _is_intel(), reason="MKL's strict mode is for Intel's processors")
+def test_a_row_has_the_same_bits_in_any_product() -> None:
+    """The widest of ViT-B/32, of one picture's three views and of a whole pass, by threads of any number."""
+    generator = torch.Generator().manual_seed(0)
+    rows, weights = (torch.randn(count, 3072, generator=generator) for count in (1200, 768))
+    whole = rows @ weights.T
+    for count in (1, 2):
+        with threads(count):
+            assert torch.equal(rows[:150].clone() @ weights.T, whole[:150])
 
 
 def test_a_length_is_tried_once_and_then_short(tower: Backbone) -> None:
