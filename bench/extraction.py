@@ -28,7 +28,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 import torch
-from halves import DECODED, Halves, Seconds
+from halves import DECODED, Halves
 from targets import tell
 
 from nsnet.core.contracts import check
@@ -100,17 +100,20 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, seconds: 
             image_ids = pl.read_parquet(samples)["image_id"].unique(maintain_order=True)
             pictures = {image_id: Path("data") / files[image_id] for image_id in image_ids[:DECODED]}
             count = len(image_ids)  # there may be fewer
-            pair = partial(_pair, tower, plain, batch, samples, folder)
-            if count <= FEW:  # what was not tried yet is tried now
-                ours, naive = pair()
-                told = told or f"the first run on a machine, with pictures: {count}; times naive: {naive / ours:.2f}"
+            ours, loop = partial(_ours, tower, batch, samples, folder), partial(_loop, plain, samples, folder)
+            if count <= FEW:  # lengths of pass that were not tried yet are tried now
+                first = sum(ours())
+                told = (
+                    told
+                    or f"the first run on a machine, with pictures: {count}; times naive: {sum(loop()) / first:.2f}"
+                )
             if asked != counts[-1]:
-                turns = _turns(pair, PAIRS, LONG)
+                turns = _turns((ours, loop), PAIRS, LONG)
             else:
-                turns = _turns(partial(_turn, pair, partial(halves.measure, pictures)), TURNS, seconds)
+                turns = _turns((ours, loop, partial(halves.measure, pictures)), TURNS, seconds)
             times = statistics.median(turn[1] / turn[0] for turn in turns)
-            ours, naive, *halved = (min(column) for column in zip(*turns, strict=True))
-            cells = [f"{count}", f"{count / ours:.1f}", f"{count / naive:.1f}", f"{times:.2f}"]
+            best, naive, *halved = (min(column) for column in zip(*turns, strict=True))
+            cells = [f"{count}", f"{count / best:.1f}", f"{count / naive:.1f}", f"{times:.2f}"]
             if halved:
                 limit = statistics.median(turn[0] / count / sum(turn[2:]) for turn in turns)
                 cells += [*(f"{1 / took:.1f}" for took in (*halved, sum(halved))), f"{limit:.2f}"]
@@ -126,27 +129,32 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, seconds: 
         tell(f"{named}: times the limit at {many}", limit, most=TIMES_LIMIT)
 
 
-def _turns(turn: Callable[[], tuple[float, ...]], most: int, seconds: float) -> list[tuple[float, ...]]:
-    """One turn, and more while they are not too many and the next one fits."""
-    begun, turns = time.perf_counter(), [turn()]
+def _turns(works: Sequence[Callable[[], Sequence[float]]], most: int, seconds: float) -> list[list[float]]:
+    """What the works took, one after the other; and again while it is not too often and the next turn fits."""
+    begun, turns = time.perf_counter(), [_turn(works)]
     while len(turns) < most and (time.perf_counter() - begun) * (1 + 1 / len(turns)) < seconds:
-        turns.append(turn())
+        turns.append(_turn(works))
     return turns
 
 
-def _turn(pair: Callable[[], tuple[float, float]], measure: Callable[[], Seconds]) -> tuple[float, ...]:
-    """Seconds of ours, of the loop, and of a picture by both halves."""
-    return *pair(), *measure()
+def _turn(works: Sequence[Callable[[], Sequence[float]]]) -> list[float]:
+    return [seconds for work in works for seconds in work()]
 
 
-def _pair(tower: Backbone, plain: Backbone, batch: int, samples: Path, folder: Path) -> tuple[float, float]:
-    """Seconds of ours, from a store without parts, and of the loop."""
-    store = folder / "store"
+def _ours(tower: Backbone, batch: int, samples: Path, folder: Path) -> tuple[float]:
+    """Seconds, from a store without parts."""
+    store, out = folder / "store", _tables(folder)
     for condition in (store / tower.id).glob("*/"):
         shutil.rmtree(condition)
-    out = [folder / "features.parquet", folder / "patches.parquet"]
-    ours = clocked(lambda: update_features(request(samples), tower, store, *out, batch=batch, workers=CORES))
-    return ours, clocked(lambda: _naive(plain, request(samples), out))
+    return (clocked(lambda: update_features(request(samples), tower, store, *out, batch=batch, workers=CORES)),)
+
+
+def _loop(tower: Backbone, samples: Path, folder: Path) -> tuple[float]:
+    return (clocked(lambda: _naive(tower, request(samples), _tables(folder))),)
+
+
+def _tables(folder: Path) -> tuple[Path, Path]:
+    return folder / "features.parquet", folder / "patches.parquet"
 
 
 def _naive(tower: Backbone, asked: Request, out: Sequence[Path]) -> None:
@@ -181,7 +189,7 @@ def added(batch: int) -> None:
         folder = Path(temporary)
         fewer = folder / "samples.parquet"
         rows.filter(pl.col("generator") != name).write_parquet(fewer)
-        out = (folder / "store", folder / "features.parquet", folder / "patches.parquet")
+        out = folder / "store", *_tables(folder)
 
         def run(samples: Path) -> float:
             return clocked(lambda: update_features(request(samples), tower, *out, batch=batch, workers=CORES))
