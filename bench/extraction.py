@@ -1,16 +1,16 @@
 """How near extraction comes to what the machine allows, and what one more generator costs.
 
     python bench/extraction.py speed [--counts 1,10,100,900,7500] [--model lab-clip] [--batch 8] [--runtime torch]
-        [--seconds 330]
+        [--rounds 3]
     python bench/extraction.py added
 
 Run from a project whose stage `corpus` has run. The limit is the time of reading-and-decoding
 alone and that of forward passes alone, one after the other, each with every core (`halves.py`);
 the last count is held against it. What took turns is compared, since neighbours on a shared
 machine take cores away: ratios are medians of turns, of which few pictures have many, and the last
-count as many as fit in the seconds, three at most; pictures a second are of the best turn. A
-machine tries short passes once (`nsnet.features.short_passes`): that first run is told apart, all
-others know.
+count the rounds, or fewer on a slow machine; pictures a second are of the best turn. A machine
+tries short passes once (`nsnet.features.short_passes`): that first run is told apart, all others
+know.
 """
 
 from __future__ import annotations
@@ -50,8 +50,9 @@ CORES = os.cpu_count() or 1
 TABLES = Path("artifacts/corpus")
 # What is asked of a runtime, with many pictures: times the naive loop in torch, and of the limit.
 TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
-# The last count has so many turns at most, another as many, in as many seconds; and how few pictures are tried first.
-TURNS, PAIRS, LONG, FEW = 3, 120, 12, 100
+# Seconds of the turns of the last count, at most; turns and seconds of another, at most; and how few pictures are
+# tried beforehand.
+LAST, PAIRS, LONG, FEW = 330, 120, 12, 100
 # Of the time of all, for one generator of forty.
 SHARE = 1 / 20
 
@@ -83,7 +84,7 @@ def subset(rows: pl.DataFrame, count: int, folder: Path) -> Path:
     return path
 
 
-def speed(counts: Sequence[int], model: str, batch: int, runtime: str, seconds: float) -> None:
+def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: int) -> None:
     settings = settings_of(model, runtime)
     tower, plain = load_backbone(settings), load_backbone(settings_of(model))
     rows = pl.read_parquet(TABLES / "samples.parquet")
@@ -110,7 +111,7 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, seconds: 
             if asked != counts[-1]:
                 turns = _turns((ours, loop), PAIRS, LONG)
             else:
-                turns = _turns((ours, loop, partial(halves.measure, pictures)), TURNS, seconds)
+                turns = _turns((ours, loop, partial(halves.measure, pictures)), rounds, LAST)
             times = statistics.median(turn[1] / turn[0] for turn in turns)
             best, naive, *halved = (min(column) for column in zip(*turns, strict=True))
             cells = [f"{count}", f"{count / best:.1f}", f"{count / naive:.1f}", f"{times:.2f}"]
@@ -207,12 +208,12 @@ def main() -> None:
     usual = load_params(Path("params.yaml")).features.batch
     parser.add_argument("--batch", type=int, default=usual)
     parser.add_argument("--runtime", choices=["torch", "int8"], default="torch")
-    parser.add_argument("--seconds", type=float, default=330, help="of a count's turns")
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(CORES)
     if options.what == "speed":
         counts = [int(count) for count in options.counts.split(",")]
-        speed(counts, options.model, options.batch, options.runtime, options.seconds)
+        speed(counts, options.model, options.batch, options.runtime, options.rounds)
     else:
         added(options.batch)
 

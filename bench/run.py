@@ -52,13 +52,13 @@ BENCHES = (
     ),
     Bench(
         "Extraction, ViT-B/32 with random weights",
-        "extraction.py speed --model ViT-B-32 --batch 24 --counts 1,10,60 --seconds 60",
+        "extraction.py speed --model ViT-B-32 --batch 24 --counts 1,10,60 --rounds 2",
         "The same with a tower in which the forward pass is nearly all. The limit's processes have weights each,"
         " which together no cache holds; threads share them.",
     ),
     Bench(
         "Extraction in eight bits",
-        "extraction.py speed --runtime int8 --counts 2500 --seconds 60",
+        "extraction.py speed --runtime int8 --counts 2500 --rounds 2",
         "`backbone.runtime: int8` against the same loop in torch. What it does to AP is in [the lab](lab_results.md).",
         "openvino",
     ),

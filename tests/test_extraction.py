@@ -267,7 +267,7 @@ def test_a_kill_loses_a_batch_and_leaves_no_process(
     worker.wait()
     with pytest.raises(ProcessLookupError):  # nobody is left of its session
         os.killpg(worker.pid, 0)
-    stored = sum(read_stats(part)["pictures"] for part in update.parts())
+    stored = sum(pl.read_parquet(part)["image_id"].n_unique() for part in update.parts())  # not all have stats yet
     assert 0 < stored < 36
     assert update(request_of).computed == 36 - stored
     update(request_of, "whole")
