@@ -104,10 +104,8 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: i
             ours, loop = partial(_ours, tower, batch, samples, folder), partial(_loop, plain, samples, folder)
             if count <= FEW:  # lengths of pass that were not tried yet are tried now
                 first = sum(ours())
-                told = (
-                    told
-                    or f"the first run on a machine, with pictures: {count}; times naive: {sum(loop()) / first:.2f}"
-                )
+                if not told:
+                    told = f"the first run on a machine, with pictures: {count}; times naive: {sum(loop()) / first:.2f}"
             if asked != counts[-1]:
                 turns = _turns((ours, loop), PAIRS, LONG)
             else:

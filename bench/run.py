@@ -1,6 +1,6 @@
 """All benches that a page shows, one after the other, and docs/bench.md of what they printed.
 
-    make bench                        # under a quarter of an hour on two cores; after `make repro`
+    make bench                        # about a quarter of an hour on two cores; after `make repro`
     python bench/run.py --only Gram   # some of them, printed, no page
 
 Each is a process of its own, whose last figures with a target become the page's table. Nothing is asserted: a target
