@@ -1,16 +1,17 @@
 """How near extraction comes to what the machine allows, and what one more generator costs.
 
-    python bench/extraction.py speed [--counts 1,10,100,900,7500] [--model lab-clip] [--batch 8] [--runtime torch]
-        [--rounds 3]
+    python bench/extraction.py speed [--counts 1,10,100,500,7500] [--model lab-clip] [--batch 8] [--runtime torch]
+        [--rounds 3] [--seconds 300]
     python bench/extraction.py added
 
 Run from a project whose stage `corpus` has run. The limit is the time of reading-and-decoding
 alone and that of forward passes alone, one after the other, each with every core (`halves.py`);
-the last count is held against it. What took turns is compared, since neighbours on a shared
-machine take cores away: ratios are medians of turns, of which few pictures have many, and the last
-count the rounds, or fewer on a slow machine; pictures a second are of the best turn. A machine
-tries short passes once (`nsnet.features.short_passes`): that first run is told apart, all others
-know.
+the last count is held against the mean of what they took before it and after it, and what it
+would be against either says how much is noise. What took turns is compared, since neighbours on a
+shared machine take cores away: ratios are medians of turns, of which few pictures have many, and
+the last count the rounds, or fewer where they would take more seconds; pictures a second are of
+the best turn. A machine tries short passes once (`nsnet.features.short_passes`): that first run is
+told apart, all others know.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -26,10 +26,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import torch
 from halves import DECODED, Halves
-from targets import tell
+from scipy.stats import quantile_test
+from targets import Interval, tell
 
 from nsnet.core.contracts import check
 from nsnet.corpus.images import decode_rgb
@@ -40,19 +42,21 @@ from nsnet.features.extraction import update_features
 from nsnet.features.jobs import Request
 from nsnet.features.parts import part_table
 from nsnet.features.pictures import Key
+from nsnet.features.recorded import WORTH
 from nsnet.features.rows import feature_rows, in_order, patch_rows
 from nsnet.features.settings import Backbone as Settings
 from nsnet.features.views import View, make_view
 from nsnet.params import load_params
 
+Seconds = npt.NDArray[np.float64]
 KEYS = (Key("crop", 0), Key("full", 0), Key("mosaic", 0))
 CORES = os.cpu_count() or 1
 TABLES = Path("artifacts/corpus")
 # What is asked of a runtime, with many pictures: times the naive loop in torch, and of the limit.
 TIMES_NAIVE, TIMES_LIMIT = {("lab-clip", "torch"): 1.8, ("lab-clip", "int8"): 2.5}, 1.1
-# Seconds of the turns of the last count, at most; turns and seconds of another, at most; and how few pictures are
-# tried beforehand.
-LAST, PAIRS, LONG, FEW = 330, 120, 12, 100
+# Turns and seconds of a count that is not the last, at most; how few pictures are tried beforehand; and the fewest
+# turns of which a median has an interval of 95 %.
+PAIRS, LONG, FEW, SIX = 120, 12, 100, 6
 # Of the time of all, for one generator of forty.
 SHARE = 1 / 20
 
@@ -84,17 +88,20 @@ def subset(rows: pl.DataFrame, count: int, folder: Path) -> Path:
     return path
 
 
-def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: int) -> None:
-    settings = settings_of(model, runtime)
-    tower, plain = load_backbone(settings), load_backbone(settings_of(model))
+def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: int, seconds: int) -> None:
+    settings, usual = settings_of(model, runtime), settings_of(model)
+    tower = load_backbone(settings)
+    plain = tower if settings == usual else load_backbone(usual)  # the same weights, at the same place in memory
     rows = pl.read_parquet(TABLES / "samples.parquet")
     images = pl.read_parquet(TABLES / "images.parquet").filter(status="used")
     files = dict(images.select("image_id", "path").iter_rows())
     print(f"{model}, {runtime}, {CORES} cores, batches of {batch} views, pictures/s")
-    columns = ("pictures", "ours", "naive loop", "times naive", "decode", "forward", "limit", "times limit")
+    columns = ("pictures", "ours", "naive loop", "times naive", "95 %", "decode", "forward", "limit", "times limit")
     print("  ".join(f"{name:>11}" for name in columns))
-    faster, told = [], ""
-    with TemporaryDirectory() as temporary, Halves(settings, batch, KEYS, CORES) as halves:
+    faster: list[tuple[float, Interval | None]] = []
+    told = ""
+    recorded = counts[-1] >= WORTH  # as passes then are in ours
+    with TemporaryDirectory() as temporary, Halves(settings, batch, KEYS, CORES, recorded) as halves:
         folder = Path(temporary)
         for asked in counts:
             samples = subset(rows, asked, folder)
@@ -107,25 +114,45 @@ def speed(counts: Sequence[int], model: str, batch: int, runtime: str, rounds: i
                 if not told:
                     told = f"the first run on a machine, with pictures: {count}; times naive: {sum(loop()) / first:.2f}"
             if asked != counts[-1]:
-                turns = _turns((ours, loop), PAIRS, LONG)
+                own, theirs = np.array(_turns((ours, loop), PAIRS, LONG)).T
             else:
-                turns = _turns((ours, loop, partial(halves.measure, pictures)), rounds, LAST)
-            times = statistics.median(turn[1] / turn[0] for turn in turns)
-            best, naive, *halved = (min(column) for column in zip(*turns, strict=True))
-            cells = [f"{count}", f"{count / best:.1f}", f"{count / naive:.1f}", f"{times:.2f}"]
-            if halved:
-                limit = statistics.median(turn[0] / count / sum(turn[2:]) for turn in turns)
-                cells += [*(f"{1 / took:.1f}" for took in (*halved, sum(halved))), f"{limit:.2f}"]
+                half = partial(halves.measure, pictures)
+                turns = np.array(_turns((half, ours, half, loop), rounds, seconds))
+                before, (own,), after, (theirs,) = np.split(turns.T, np.cumsum([halves.kinds, 1, halves.kinds]))
+            times = median(theirs / own)
+            cells = [f"{count}", f"{count / own.min():.1f}", f"{count / theirs.min():.1f}", f"{times[0]:.2f}"]
+            cells.append("{:.2f}-{:.2f}".format(*times[1]) if times[1] else "")
+            if asked == counts[-1]:
+                decode, forward = _halved(before, after)
+                both = decode + forward
+                limit = float(np.median(own / count / both.mean(axis=0)))
+                limits = own / count / both
+                cells += [*(f"{1 / took.mean(axis=0).min():.1f}" for took in (decode, forward, both)), f"{limit:.2f}"]
             print("  ".join(f"{cell:>11}" for cell in cells), flush=True)
             faster.append(times)
     if told:
         print(told)
     named, many = f"{model}, {runtime}", f"{counts[-1]:,} pictures"
-    tell(f"{named}: times the naive loop at every count, the least", min(faster), least=1)
+    value, interval = min(faster, key=lambda times: times[0])
+    tell(f"{named}: times the naive loop at every count, the least", value, least=1, interval=interval)
     if (model, runtime) in TIMES_NAIVE:
-        tell(f"{named}: times the naive loop at {many}", faster[-1], least=TIMES_NAIVE[model, runtime])
+        tell(f"{named}: times the naive loop at {many}", faster[-1][0], least=TIMES_NAIVE[model, runtime])
     if runtime == "torch":
-        tell(f"{named}: times the limit at {many}", limit, most=TIMES_LIMIT)
+        ends = float(limits.min()), float(limits.max())
+        tell(f"{named}: times the limit at {many}", limit, most=TIMES_LIMIT, interval=ends)
+
+
+def _halved(before: Seconds, after: Seconds) -> tuple[Seconds, Seconds]:
+    """Seconds of decoding and of forward passes, before a run and after it, in each turn: (2, turns); of the kind of
+    pass, eager or recorded, that is the faster one over all of them."""
+    decode, *passes = np.stack([before, after], axis=1)
+    return decode, min(passes, key=np.sum)
+
+
+def median(ratios: Seconds) -> tuple[float, Interval | None]:
+    """The median of turns and its interval of 95 %, by order statistics; none of fewer than six."""
+    interval = quantile_test(ratios, p=0.5).confidence_interval(0.95) if len(ratios) >= SIX else None
+    return float(np.median(ratios)), interval and (float(interval.low), float(interval.high))
 
 
 def _turns(works: Sequence[Callable[[], Sequence[float]]], most: int, seconds: float) -> list[list[float]]:
@@ -201,17 +228,18 @@ def added(batch: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["speed", "added"])
-    parser.add_argument("--counts", default="1,10,100,900,7500")
+    parser.add_argument("--counts", default="1,10,100,500,7500")
     parser.add_argument("--model", default="lab-clip")
     usual = load_params(Path("params.yaml")).features.batch
     parser.add_argument("--batch", type=int, default=usual)
     parser.add_argument("--runtime", choices=["torch", "int8"], default="torch")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of the last count, at most")
+    parser.add_argument("--seconds", type=int, default=300, help="of those turns, at most, unless one alone takes more")
     options = parser.parse_args()
     torch.set_num_threads(CORES)
     if options.what == "speed":
         counts = [int(count) for count in options.counts.split(",")]
-        speed(counts, options.model, options.batch, options.runtime, options.rounds)
+        speed(counts, options.model, options.batch, options.runtime, options.rounds, options.seconds)
     else:
         added(options.batch)
 

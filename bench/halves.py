@@ -16,7 +16,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from threading import Barrier
 from types import TracebackType
-from typing import NamedTuple
 
 import torch
 
@@ -27,22 +26,16 @@ from nsnet.features.recorded import record
 from nsnet.features.settings import Backbone as Settings
 
 # Pictures that a process decodes, again and again, and for how many seconds at least it does each thing.
-DECODED, LEAST = 64, 1.0
-
-
-class Seconds(NamedTuple):
-    """Of a picture, of all cores."""
-
-    decode: float
-    forward: float
+DECODED, LEAST = 64, 5.0
 
 
 class Halves:
     """The processes; a context."""
 
-    def __init__(self, settings: Settings, batch: int, keys: Sequence[Key], cores: int) -> None:
+    def __init__(self, settings: Settings, batch: int, keys: Sequence[Key], cores: int, recorded: bool) -> None:
         self.cores, self.keys, context = cores, tuple(keys), get_context("spawn")
-        start = (settings, batch, context.Barrier(cores))
+        self.kinds = 3 if recorded else 2
+        start = (settings, batch, recorded, context.Barrier(cores))
         self._pool = ProcessPoolExecutor(cores, mp_context=context, initializer=_start, initargs=start)
 
     def __enter__(self) -> Halves:
@@ -51,27 +44,27 @@ class Halves:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._pool.shutdown()
 
-    def measure(self, pictures: dict[str, Path]) -> Seconds:
+    def measure(self, pictures: dict[str, Path]) -> list[float]:
         """Both halves, each alone.
 
         Args:
             pictures: some that they are measured with.
 
         Returns:
-            Seconds of a picture; of a forward pass by the better kind, eager or recorded.
+            Seconds of a picture, of all cores: decoding, an eager pass and, if wanted, a recorded one.
         """
         work = [self._pool.submit(_measure, pictures, self.keys) for _ in range(self.cores)]
-        decode, *passes = (max(column) / self.cores for column in zip(*(one.result() for one in work), strict=True))
-        return Seconds(decode, min(passes))
+        return [max(column) / self.cores for column in zip(*(one.result() for one in work), strict=True)]
 
 
 _own: dict[str, tuple[int, list[Backbone], Barrier]] = {}
 
 
-def _start(settings: Settings, batch: int, together: Barrier) -> None:
+def _start(settings: Settings, batch: int, recorded: bool, together: Barrier) -> None:
     torch.set_num_threads(1)
     tower = load_backbone(settings)
-    _own["process"] = batch, [tower, record(tower, batch, tokens=True)], together
+    towers = [tower, record(tower, batch, tokens=True)] if recorded else [tower]
+    _own["process"] = batch, towers, together
 
 
 def _measure(pictures: dict[str, Path], keys: Sequence[Key]) -> list[float]:

@@ -30,6 +30,8 @@ from nsnet.corpus.ingest import ingest
 from nsnet.corpus.scan import scan
 
 PER_FOLDER = 1000
+# Files that a process draws at a time.
+DRAWN = 2500
 SIDE = 48
 LABELS = ("0_real", "1_fake")
 
@@ -82,7 +84,7 @@ def main() -> None:
     options = parser.parse_args()
     with TemporaryDirectory() as folder:
         small, large = Path(folder, "small"), Path(folder, "large")
-        parts = [range(start, min(start + 5000, options.files)) for start in range(0, options.files, 5000)]
+        parts = [range(start, min(start + DRAWN, options.files)) for start in range(0, options.files, DRAWN)]
         with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
             size = sum(pool.map(draw, itertools.repeat(large), parts)) / 1e6
             sum(pool.map(draw, [small], [range(options.files // 10)]))

@@ -6,9 +6,12 @@ import importlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 import yaml
+from scipy.stats import binom
 
 from tests.conftest import ROOT
 
@@ -29,19 +32,32 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], ModuleType]:
         (1.79, {"least": 1.8}, "MISSED"),
         (1.1, {"most": 1.1}, "met"),
         (2, {"most": 1}, "MISSED"),
+        (1.02, {"least": 1, "interval": (0.97, 1.1)}, "met"),
+        (0.98, {"least": 1, "interval": (0.93, 1.07)}, "within noise, 0.93 to 1.07"),
+        (0.95, {"least": 1, "interval": (0.93, 0.99)}, "MISSED"),
+        (1.2, {"most": 1.1, "interval": (1.05, 1.3)}, "within noise, 1.05 to 1.30"),
     ],
 )
 def test_targets_are_read_as_they_were_told(
     script: Callable[[str, str], ModuleType],
     capsys: pytest.CaptureFixture[str],
     value: float,
-    bound: dict[str, float],
+    bound: dict[str, Any],
     met: str,
 ) -> None:
     targets = script("bench", "targets")
     targets.tell("a loop: times, at 7,500 pictures", value, **bound)
     [found] = targets.told(f"something else\n{capsys.readouterr().out}")
     assert found.name == "a loop: times, at 7,500 pictures" and found.met == met and float(found.value) == value
+
+
+def test_a_median_of_turns_has_the_interval_of_order_statistics(script: Callable[[str, str], ModuleType]) -> None:
+    median = script("bench", "extraction").median
+    ratios = np.random.default_rng(0).permutation(np.arange(1, 14) / 10)
+    # Of 13 turns at most 2 lie below the true median in 1.1 of 100 cases, at most 3 in 4.6.
+    assert binom.cdf(2, 13, 0.5) < 0.025 < binom.cdf(3, 13, 0.5)
+    assert median(ratios) == (0.7, (0.3, 1.1))
+    assert median(np.array([1.0, 1.2])) == (1.1, None)
 
 
 def test_a_page_of_benches_shows_targets_and_output(script: Callable[[str, str], ModuleType]) -> None:
