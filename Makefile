@@ -57,7 +57,7 @@ faults: env  ## Every fault in every stage, and docs/fault_matrix.md of what cam
 	OMP_NUM_THREADS=1 pytest -n 2 -m faults --junitxml .dvc/tmp/faults.xml; code=$$?; \
 	python docs/fault_matrix.py .dvc/tmp/faults.xml && exit $$code
 
-bench: env  ## Speed against named baselines, and docs/bench.md of it (a quarter of an hour; after `make repro`)
+bench: env  ## Speed against named baselines, and docs/bench.md of it (9 to 14 minutes; after `make repro`)
 	python bench/run.py
 
 docs: env  ## Make the pages a site, in site/; warnings are errors

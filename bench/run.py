@@ -1,6 +1,6 @@
 """All benches that a page shows, one after the other, and docs/bench.md of what they printed.
 
-    make bench                        # about a quarter of an hour on two cores; after `make repro`
+    make bench                        # 9 to 14 minutes on two cores; after `make repro`
     python bench/run.py --only Gram   # some of them, printed, no page
 
 Each is a process of its own, whose last figures with a target become the page's table. Nothing is asserted: a target
@@ -59,7 +59,13 @@ BENCHES = (
     Bench(
         "Extraction in eight bits",
         "extraction.py speed --runtime int8 --counts 2500 --seconds 100",
-        "`backbone.runtime: int8` against the same loop in torch. What it does to AP is in [the lab](lab_results.md).",
+        "`backbone.runtime: int8` against the same loop in torch.",
+        "openvino",
+    ),
+    Bench(
+        "AP in eight bits",
+        "int8.py",
+        "A linear probe of features in eight bits, against one of torch's, each on the lab's test generators.",
         "openvino",
     ),
     Bench("One generator of forty", "extraction.py added", "What is new is encoded, what is there is kept."),
