@@ -9,8 +9,6 @@ _LINE = re.compile(
     r"target: (?P<name>.+); (?P<bound>at (?:least|most) \S+); measured (?P<value>\S+),"
     r" (?P<met>met|MISSED|within noise, .+)"
 )
-
-
 Interval = tuple[float, float]
 
 
@@ -32,7 +30,7 @@ def tell(
         name: what is measured.
         value: that was measured.
         least, most: exactly one of them, which the value must reach, or not pass.
-        interval: of the value, if there is one: a bound inside it is neither met nor missed.
+        interval: of the value, if there is one: a miss is within noise where an end of it keeps the bound.
     """
     assert (least is None) != (most is None)
     bound = f"at least {least:g}" if least is not None else f"at most {most:g}"
